@@ -1,0 +1,269 @@
+"""The command line: arguments -> options -> pipeline -> a report. The only module that prints.
+
+Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 a file or value of the user's cannot
+be used, 2 wrong usage, 70 a bug in emsync, 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from emsync import __version__
+from emsync import cli_arguments as arg
+from emsync.errors import EmsyncError
+from emsync.options import (
+    ComposeOptions,
+    MuxOptions,
+    RenderOptions,
+    ScoreOptions,
+    SpottingOptions,
+    VideoOptions,
+)
+from emsync.progress import StageProgress, progress_bars
+
+EXIT_BUG = 70
+EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
+EXIT_TERMINATED = 143
+
+app = typer.Typer(
+    help="Give a film its own music: emotion that follows it, chords that land on its cuts.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"emsync {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _emsync(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def score(
+    film: arg.Film,
+    output: arg.Output = None,
+    seed: arg.Seed = ComposeOptions.seed,
+    original_sound: arg.Original = MuxOptions.original_sound,
+    hit: arg.HitPoints = None,
+    boundaries: arg.Boundaries = None,
+    minimum_distance: arg.MinimumDistance = SpottingOptions.minimum_distance_s,
+    detector: arg.Detector = VideoOptions.detector,
+    sync: arg.Sync = ComposeOptions.sync,
+    temperature: arg.Temperature = ComposeOptions.temperature,
+    top_p: arg.TopP = ComposeOptions.top_p,
+    soundfont: arg.Soundfont = RenderOptions.soundfont,
+    stems: arg.Stems = RenderOptions.stems,
+    audio_stream: arg.AudioStreamNumber = MuxOptions.audio_stream,
+    threads: arg.Threads = ComposeOptions.threads,
+    force: arg.Force = False,
+    as_json: arg.Json = False,
+    quiet: arg.Quiet = False,
+) -> None:
+    """Compose music for a film and put it under the film.
+
+    Writes FILM.scored.mp4, FILM.cues.json, FILM.mid and FILM.wav beside the film; with -o OUT.mp4 the
+    companions are named after OUT.
+    """
+    with _one_line_errors():
+        from emsync import pipeline, report
+
+        options = ScoreOptions(
+            video=VideoOptions(detector=detector),
+            spotting=pipeline.spotting_options(minimum_distance, hit or (), boundaries),
+            compose=ComposeOptions(seed=seed, sync=sync, temperature=temperature, top_p=top_p, threads=threads),
+            render=RenderOptions(soundfont=soundfont, stems=stems),
+            mux=MuxOptions(original_sound=original_sound, audio_stream=audio_stream),
+        )
+        with progress_bars(not quiet) as on_progress:
+            result = pipeline.score(film, output, options, overwrite=force, on_progress=on_progress)
+        _tell(report.score_as_json(result), report.score_for_people(result), as_json=as_json, quiet=quiet)
+
+
+@app.command()
+def analyse(
+    film: arg.Film,
+    output: arg.Output = None,
+    hit: arg.HitPoints = None,
+    boundaries: arg.Boundaries = None,
+    minimum_distance: arg.MinimumDistance = SpottingOptions.minimum_distance_s,
+    detector: arg.Detector = VideoOptions.detector,
+    threads: arg.Threads = ComposeOptions.threads,
+    force: arg.Force = False,
+    as_json: arg.Json = False,
+    quiet: arg.Quiet = False,
+) -> None:
+    """Watch a film and write its cue sheet: cuts, boundaries, affect. Edit it, then compose.
+
+    Writes FILM.cues.json beside the film.
+    """
+    with _one_line_errors():
+        from emsync import pipeline, report
+
+        options = ScoreOptions(
+            video=VideoOptions(detector=detector),
+            spotting=pipeline.spotting_options(minimum_distance, hit or (), boundaries),
+            compose=ComposeOptions(threads=threads),
+        )
+        with progress_bars(not quiet) as on_progress:
+            result = pipeline.analyse_to_file(film, output, options, overwrite=force, on_progress=on_progress)
+        _tell(report.analysis_as_json(result), report.analysis_for_people(result), as_json=as_json, quiet=quiet)
+
+
+@app.command()
+def compose(
+    cues: arg.CueSheetFile,
+    output: arg.Output = None,
+    seed: arg.Seed = ComposeOptions.seed,
+    sync: arg.Sync = ComposeOptions.sync,
+    temperature: arg.Temperature = ComposeOptions.temperature,
+    top_p: arg.TopP = ComposeOptions.top_p,
+    threads: arg.Threads = ComposeOptions.threads,
+    force: arg.Force = False,
+    as_json: arg.Json = False,
+    quiet: arg.Quiet = False,
+) -> None:
+    """Compose music for a cue sheet and write it as MIDI.
+
+    Writes CUES.mid beside the cue sheet.
+    """
+    with _one_line_errors():
+        from emsync import pipeline, report
+
+        options = ComposeOptions(seed=seed, sync=sync, temperature=temperature, top_p=top_p, threads=threads)
+        with progress_bars(not quiet) as on_progress:
+            result = pipeline.compose_to_file(cues, output, options, overwrite=force, on_progress=on_progress)
+        _tell(report.music_as_json(result), report.music_for_people(result), as_json=as_json, quiet=quiet)
+
+
+@app.command()
+def render(
+    midi: arg.MidiFile,
+    output: arg.Output = None,
+    soundfont: arg.Soundfont = RenderOptions.soundfont,
+    duration: arg.Duration = None,
+    stems: arg.Stems = RenderOptions.stems,
+    force: arg.Force = False,
+    as_json: arg.Json = False,
+    quiet: arg.Quiet = False,
+) -> None:
+    """Play a MIDI file with a soundfont into a WAV.
+
+    Writes MIDI.wav beside the MIDI file, and the stems into the folder MIDI.stems.
+    """
+    with _one_line_errors():
+        from emsync import pipeline, report
+
+        options = RenderOptions(soundfont=soundfont, stems=stems)
+        with progress_bars(not quiet) as on_progress:
+            result = pipeline.render_to_file(
+                midi, output, options, duration_s=duration, overwrite=force, on_progress=on_progress
+            )
+        _tell(report.sound_as_json(result), report.sound_for_people(result), as_json=as_json, quiet=quiet)
+
+
+@app.command()
+def mux(
+    film: arg.Film,
+    music: arg.WavFile,
+    output: arg.Output = None,
+    original_sound: arg.Original = MuxOptions.original_sound,
+    audio_stream: arg.AudioStreamNumber = MuxOptions.audio_stream,
+    force: arg.Force = False,
+    as_json: arg.Json = False,
+    quiet: arg.Quiet = False,
+) -> None:
+    """Put music under a film; the picture is copied as it is.
+
+    Writes FILM.scored.mp4 beside the film.
+    """
+    with _one_line_errors():
+        from emsync import pipeline, report
+
+        options = MuxOptions(original_sound=original_sound, audio_stream=audio_stream)
+        with progress_bars(not quiet) as on_progress:
+            result = pipeline.mux_to_file(
+                film, music, output, options, overwrite=force, on_progress=on_progress
+            )
+        _tell(report.film_as_json(result), report.film_for_people(result), as_json=as_json, quiet=quiet)
+
+
+def main() -> None:
+    """The console script `emsync`; always ends in `SystemExit`."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a file name need not be text
+    signal.signal(signal.SIGTERM, _terminate)
+    with _one_line_errors():
+        app()
+
+
+def _terminate(*_: object) -> NoReturn:
+    """Leave as after an error, so that nothing half written stays behind."""
+    sys.exit(EXIT_TERMINATED)
+
+
+def _tell(for_programs: dict[str, Any], for_people: list[str], *, as_json: bool, quiet: bool) -> None:
+    if as_json:
+        print(json.dumps({"emsync": __version__, **for_programs}, indent=2, allow_nan=False))
+    elif not quiet:
+        print("\n".join(for_people))
+    sys.stdout.flush()
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """Whatever stops the body becomes one line on stderr and an exit code."""
+    try:
+        yield
+    except EmsyncError as error:
+        _stop(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _stop("interrupted; nothing was written", EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit fails again
+        sys.exit(EXIT_BROKEN_PIPE)
+    except OSError as error:
+        _stop(_operating_system_error(error), 1)
+    except Exception as error:
+        if os.environ.get("EMSYNC_DEBUG"):
+            raise
+        _stop(
+            f"this is a bug in emsync, not your fault: {type(error).__name__}: {error} "
+            "(run again with EMSYNC_DEBUG=1 for the traceback and report it)",
+            EXIT_BUG,
+        )
+
+
+def _operating_system_error(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    return f"{error.filename}: {reason}" if error.filename else reason
+
+
+def _stop(message: str, exit_code: int) -> NoReturn:
+    """One line on stderr, without control characters that a file name may hold."""
+    one_line = " ".join(message.split())
+    shown = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in one_line)
+    print(f"emsync: error: {shown}", file=sys.stderr)
+    sys.exit(exit_code)

@@ -1,0 +1,95 @@
+"""The arguments and options of the command line: names, help, and what values are allowed.
+
+Defaults are not here: each command takes them from `emsync.options`.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emsync.options import OriginalSound, SyncMode
+
+
+def _seconds(value: float | None) -> float | None:
+    if value is not None and not (math.isfinite(value) and value >= 0):
+        raise typer.BadParameter(f"{value} is not a number of seconds, 0 or more.")
+    return value
+
+
+def _positive_seconds(value: float | None) -> float | None:
+    if value is not None and not (math.isfinite(value) and value > 0):
+        raise typer.BadParameter(f"{value} is not a number of seconds above 0.")
+    return value
+
+
+def _many_seconds(values: list[float] | None) -> list[float] | None:
+    for value in values or []:
+        _seconds(value)
+    return values
+
+
+def _temperature(value: float) -> float:
+    if not (math.isfinite(value) and 0 < value <= 10):
+        raise typer.BadParameter(f"{value} is not above 0 and at most 10.")
+    return value
+
+
+def _top_p(value: float) -> float:
+    if not 0 < value <= 1:
+        raise typer.BadParameter(f"{value} is not above 0 and at most 1.")
+    return value
+
+
+# What goes in.
+Film = Annotated[Path, typer.Argument(metavar="FILM", help="A video file.")]
+CueSheetFile = Annotated[Path, typer.Argument(metavar="CUES", help="A cue sheet (.cues.json).")]
+MidiFile = Annotated[Path, typer.Argument(metavar="MIDI", help="A MIDI file.")]
+WavFile = Annotated[Path, typer.Argument(metavar="MUSIC", help="A sound file.")]
+
+# What comes out.
+Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Name of the result.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace results that exist.")]
+Json = Annotated[bool, typer.Option("--json", help="Report as JSON on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no report for people.")]
+Threads = Annotated[int, typer.Option(min=0, max=1024, help="Threads for the networks; 0: all cores.")]
+
+# How the film is watched and spotted.
+Detector = Annotated[str, typer.Option(metavar="NAME", help="Cut detector: adaptive, content, ffmpeg or histogram.")]
+MinimumDistance = Annotated[
+    float, typer.Option(callback=_seconds, metavar="SECONDS", help="Least time between two boundaries.")
+]
+HitPoints = Annotated[
+    list[float] | None,
+    typer.Option("--hit", callback=_many_seconds, metavar="SECONDS", help="A moment to hit; repeatable."),
+]
+Boundaries = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Boundaries from a list of times, one a line, instead of the cuts."),
+]
+
+# How music is composed.
+Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, metavar="NUMBER", help="Same seed, same music.")]
+Sync = Annotated[SyncMode, typer.Option(help="exact: each boundary gets its chord; paper: none is forced.")]
+Temperature = Annotated[
+    float, typer.Option(callback=_temperature, metavar="NUMBER", help="Above 1 is more daring.")
+]
+TopP = Annotated[
+    float, typer.Option("--top-p", callback=_top_p, metavar="NUMBER", help="Share of likely tokens kept.")
+]
+
+# How it sounds.
+Soundfont = Annotated[Path | None, typer.Option(metavar="FILE", help="The .sf2 or .sf3 file to play with.")]
+Stems = Annotated[bool, typer.Option("--stems", help="Write a WAV for each instrument group, too.")]
+Duration = Annotated[
+    float | None,
+    typer.Option(callback=_positive_seconds, metavar="SECONDS", help="Length of the WAV; else the music's."),
+]
+Original = Annotated[OriginalSound, typer.Option(help="What becomes of the sound the film already has.")]
+AudioStreamNumber = Annotated[
+    int,
+    typer.Option("--audio-stream", min=0, metavar="NUMBER", help="Which sound stream of the film; 0: the first."),
+]

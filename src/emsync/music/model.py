@@ -1,0 +1,307 @@
+"""The composer network at work: ONNX Runtime over a KV cache that is updated in place.
+
+The cache is a line of `context` places. A token fills the next place; when the line is full, its oldest quarter
+is dropped and the rest moves to the front. Keys were rotated by the position of their token in the music, not by
+their place, and only differences of positions count, so nothing has to be computed again.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from emsync.errors import WeightsError
+from emsync.music.vocabulary import VOCABULARIES
+
+FORMAT = "emsync-composer-1"
+"""What this runtime reads; `emsync_train.export` writes it."""
+ROPE_BASE = 10_000.0
+CONDITION_COUNT = 3
+MOST_THREADS = 4
+ONE_THREAD_BYTES = 8_000_000
+"""Up to this size of weights times batch, one thread decodes as fast as two and leaves the other core free."""
+LONGEST_FEED = 256
+"""Tokens that go through the network at once; bounds the memory of a long prefill."""
+_DROPPED_PART = 4
+"""A full cache drops one place in this many. A half is cheaper by 0.02 ms a token but forgets more."""
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """What the weights say about themselves."""
+
+    vocabulary: str
+    vocabulary_size: int
+    context: int
+    horizon_s: float
+    layers: int
+    heads: int
+    width: int
+
+    @classmethod
+    def of(cls, path: Path, properties: Mapping[str, str]) -> _Sizes:
+        """Read the metadata of an ONNX file. Raises WeightsError if it is not one of ours."""
+        if properties.get("format") != FORMAT:
+            raise WeightsError(f"{path}: holds no composer of format {FORMAT}; install emsync again")
+        try:
+            whole = ("vocabulary_size", "context", "layers", "heads", "width")
+            sizes = cls(
+                vocabulary=properties["vocabulary"],
+                horizon_s=float(properties["horizon_s"]),
+                **{name: int(properties[name]) for name in whole},
+            )
+        except (KeyError, ValueError) as error:
+            raise WeightsError(f"{path}: damaged metadata ({error}); install emsync again") from error
+        vocabulary = VOCABULARIES.get(sizes.vocabulary)
+        if vocabulary is None or vocabulary.size != sizes.vocabulary_size:
+            raise WeightsError(
+                f"{path}: made for vocabulary {sizes.vocabulary!r} of {sizes.vocabulary_size} tokens, which this "
+                "version of emsync does not know; use weights and program of one version"
+            )
+        return sizes
+
+
+class ComposerModel:
+    """Next-token logits, one step after another, for `batch` pieces that advance together.
+
+    One instance serves one thread. `step` allocates nothing that grows with the music.
+    """
+
+    def __init__(self, session: onnxruntime.InferenceSession, sizes: _Sizes, batch: int) -> None:
+        self._session = session
+        self._batch = batch
+        self._length = 0
+        self._first_position = 0
+        self.vocabulary_name = sizes.vocabulary
+        self.vocabulary_size = sizes.vocabulary_size
+        self.context = sizes.context
+        self.horizon_s = sizes.horizon_s
+        self._memory = _Memory.of(sizes, batch)
+        self._memory.rotate_from(0)
+        self._single = _Feed(session, self._memory, 1)
+
+    @classmethod
+    def load(cls, path: Path, *, threads: int = 0, batch: int = 1) -> ComposerModel:
+        """Read weights that `emsync_train.export` wrote.
+
+        Args:
+            path: the ONNX file. Its hash is the business of `emsync.weights`.
+            threads: for one step; 0 chooses.
+            batch: pieces decoded side by side, at least 1.
+        Raises: WeightsError if the file is missing, damaged, or made for a vocabulary unknown here.
+        """
+        if batch < 1 or threads < 0:
+            raise ValueError(f"batch must be at least 1 and threads at least 0, got {batch} and {threads}")
+        if not path.is_file():
+            raise WeightsError(f"{path}: weights not found; install emsync again")
+        options = _session_options(threads or _thread_count(path.stat().st_size * batch))
+        try:
+            session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime has no common base for its load errors
+            reason = str(error).strip().splitlines()[0]
+            raise WeightsError(f"{path}: cannot be loaded ({reason}); install emsync again") from error
+        return cls(session, _Sizes.of(path, session.get_modelmeta().custom_metadata_map), batch)
+
+    @property
+    def position(self) -> int:
+        """Tokens fed so far, those that left the window included."""
+        return self._first_position + self._length
+
+    @property
+    def first_position(self) -> int:
+        """Position of the oldest token still in the window; `truncate` reaches back this far."""
+        return self._first_position
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._length = 0
+        if self._first_position:
+            self._first_position = 0
+            self._memory.rotate_from(0)
+
+    def truncate(self, position: int) -> None:
+        """Take back the newest tokens, so that `position` tokens count as fed.
+
+        Costs nothing. Steps after it give what they gave the first time, unless the window slid in between: what
+        it dropped stays forgotten.
+
+        Raises: ValueError if `position` lies before the window or in the future.
+        """
+        if not self._first_position <= position <= self.position:
+            raise ValueError(
+                f"position {position} is outside the window {self._first_position}..{self.position}"
+            )
+        self._length = position - self._first_position
+
+    def step(self, tokens: NDArray[np.int64], conditions: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Feed tokens after those fed before; slide the window as often as needed.
+
+        Args:
+            tokens: shape (B, T), T >= 1.
+            conditions: valence, arousal, boundary offset in seconds at each token, shape (B, T, 3); NaN where
+                the condition is missing.
+        Returns: logits of the token after the last one, shape (B, V), free to change.
+        Raises: ValueError for other shapes, a token outside the vocabulary, an infinite condition.
+        """
+        self._check(tokens, conditions)
+        fed, total = 0, tokens.shape[1]
+        while fed < total:
+            if self._length == self.context:
+                self._slide()
+            count = min(total - fed, self.context - self._length, LONGEST_FEED)
+            self._feed(tokens[:, fed : fed + count], conditions[:, fed : fed + count])
+            self._length += count
+            fed += count
+        return self._memory.logits.copy()
+
+    def _check(self, tokens: NDArray[np.int64], conditions: NDArray[np.float32]) -> None:
+        if tokens.ndim != 2 or tokens.shape[0] != self._batch or tokens.shape[1] < 1:
+            raise ValueError(f"tokens must have shape ({self._batch}, T >= 1), got {tokens.shape}")
+        if conditions.shape != (*tokens.shape, CONDITION_COUNT):
+            raise ValueError(f"conditions must have shape {(*tokens.shape, 3)}, got {conditions.shape}")
+        if tokens.min() < 0 or tokens.max() >= self.vocabulary_size:
+            raise ValueError(
+                f"tokens must lie in 0..{self.vocabulary_size - 1}, got {tokens.min()}..{tokens.max()}"
+            )
+        if np.isinf(conditions).any():
+            raise ValueError("conditions must be finite, or NaN where they are missing")
+
+    def _feed(self, tokens: NDArray[np.int64], conditions: NDArray[np.float32]) -> None:
+        """Feed tokens for which there is place."""
+        count = tokens.shape[1]
+        if count == 1:
+            self._single.run(tokens, conditions, self._length)
+        elif self._length == 0 or self._batch == 1:
+            _Feed(self._session, self._memory, count).run(tokens, conditions, self._length)
+        else:  # GroupQueryAttention takes several tokens after others for one piece only
+            for row in range(self._batch):
+                feed = _Feed(self._session, self._memory.row(row), count)
+                feed.run(tokens[row : row + 1], conditions[row : row + 1], self._length)
+
+    def _slide(self) -> None:
+        """Drop the oldest places of the full cache and move the rest to the front."""
+        dropped = math.ceil(self.context / _DROPPED_PART)
+        self._memory.drop(dropped)
+        self._first_position += dropped
+        self._length -= dropped
+        self._memory.rotate_from(self._first_position)
+
+
+@dataclass(frozen=True)
+class _Memory:
+    """Buffers that live as long as the model; ONNX Runtime reads and writes them where they lie."""
+
+    cache: NDArray[np.float32]
+    """Keys and values, shape (layers, 2, B, heads, context, head size)."""
+    cosines: NDArray[np.float32]
+    """Of the rotation at each place, shape (context, head size / 2)."""
+    sines: NDArray[np.float32]
+    logits: NDArray[np.float32]
+    """Shape (B, V)."""
+
+    @classmethod
+    def of(cls, sizes: _Sizes, batch: int) -> _Memory:
+        head_size = sizes.width // sizes.heads
+        return cls(
+            cache=np.zeros((sizes.layers, 2, batch, sizes.heads, sizes.context, head_size), np.float32),
+            cosines=np.empty((sizes.context, head_size // 2), np.float32),
+            sines=np.empty((sizes.context, head_size // 2), np.float32),
+            logits=np.empty((batch, sizes.vocabulary_size), np.float32),
+        )
+
+    def row(self, row: int) -> _Memory:
+        """The part of one piece of the batch; the same memory, batch 1."""
+        part = slice(row, row + 1)
+        return _Memory(self.cache[:, :, part], self.cosines, self.sines, self.logits[part])
+
+    def rotate_from(self, first_position: int) -> None:
+        """Give the places the positions `first_position` and on, angles in fp64: exact after hours of music."""
+        context, half = self.cosines.shape
+        frequencies = ROPE_BASE ** (-np.arange(half) / half)
+        angles = np.arange(first_position, first_position + context)[:, None] * frequencies
+        self.cosines[:] = np.cos(angles)
+        self.sines[:] = np.sin(angles)
+
+    def drop(self, count: int) -> None:
+        """Move what lies after the first `count` places to the front, in pieces that do not overlap."""
+        kept = self.cache.shape[4] - count
+        for start in range(0, kept, count):
+            stop = min(start + count, kept)
+            self.cache[..., start:stop, :] = self.cache[..., start + count : stop + count, :]
+
+
+class _Feed:
+    """Inputs for a fixed number of tokens, bound once to the session together with the memory."""
+
+    def __init__(self, session: onnxruntime.InferenceSession, memory: _Memory, count: int) -> None:
+        batch = memory.logits.shape[0]
+        self._session = session
+        self._count = count
+        self._tokens = np.zeros((batch, count), np.int64)
+        self._conditions = np.zeros((batch, count, CONDITION_COUNT), np.float32)
+        self._present = np.zeros((batch, count, CONDITION_COUNT), np.float32)
+        self._last_place = np.zeros(batch, np.int32)
+        self._length = np.zeros(1, np.int32)
+        self._binding = session.io_binding()
+        inputs: dict[str, NDArray[Any]] = {
+            "tokens": self._tokens,
+            "conditions": self._conditions,
+            "present": self._present,
+            "last_place": self._last_place,
+            "length": self._length,
+            "cosines": memory.cosines,
+            "sines": memory.sines,
+        }
+        for name, array in inputs.items():
+            self._binding.bind_ortvalue_input(name, _share(array))
+        self._binding.bind_ortvalue_output("logits", _share(memory.logits))
+        for layer, keys_and_values in enumerate(memory.cache):
+            for kind, array in zip(("key", "value"), keys_and_values, strict=True):
+                buffer = _share(array)
+                self._binding.bind_ortvalue_input(f"past_{kind}.{layer}", buffer)
+                self._binding.bind_ortvalue_output(f"present_{kind}.{layer}", buffer)
+
+    def run(self, tokens: NDArray[np.int64], conditions: NDArray[np.float32], length: int) -> None:
+        """Put the tokens at the places `length` and on; their logits land in the memory."""
+        self._tokens[:] = tokens
+        missing = np.isnan(conditions)
+        self._conditions[:] = conditions
+        self._conditions[missing] = 0.0
+        np.logical_not(missing, out=self._present, casting="unsafe")
+        self._last_place[:] = length + self._count - 1
+        self._length[:] = length + self._count
+        self._session.run_with_iobinding(self._binding)
+
+
+def _share(array: NDArray[Any]) -> Any:
+    """An OrtValue over the same memory: on the CPU a contiguous array is not copied."""
+    if not array.flags.c_contiguous:
+        raise ValueError("only a contiguous array can be shared")
+    return onnxruntime.OrtValue.ortvalue_from_numpy(array)
+
+
+def _thread_count(weight_bytes: int) -> int:
+    """One for a small network, else the cores this program may use, at most `MOST_THREADS`."""
+    if weight_bytes <= ONE_THREAD_BYTES:
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(MOST_THREADS, cores))
+
+
+def _session_options(threads: int) -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = 4  # errors reach the caller as exceptions; stderr stays clean
+    # Between steps the caller samples: helper threads must not burn its core meanwhile.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    return options

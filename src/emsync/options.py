@@ -1,0 +1,90 @@
+"""Every default, once. The command line and the Python functions read the same values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+
+class OriginalSound(StrEnum):
+    """What becomes of the sound the video already has."""
+
+    KEEP = "keep"
+    DUCK = "duck"
+    REPLACE = "replace"
+
+
+class SyncMode(StrEnum):
+    """How boundaries are answered: as the paper does (nothing forced) or exactly."""
+
+    PAPER = "paper"
+    EXACT = "exact"
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """How the film is watched."""
+
+    detector: str = "adaptive"
+    frames_per_s: float = 1.0
+
+
+@dataclass(frozen=True)
+class AffectOptions:
+    """How emotion probabilities become an affect curve."""
+
+    smoothing_s: float = 2.0
+
+
+@dataclass(frozen=True)
+class SpottingOptions:
+    """Which cuts become boundaries. 4 s is the paper's minimum distance (section 5)."""
+
+    minimum_distance_s: float = 4.0
+    closing_silence_s: float = 1.0
+    hit_points_s: tuple[float, ...] = ()
+    boundaries_s: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class ComposeOptions:
+    """How music is sampled. Temperature and top-p are the paper's (section 1, Sampling)."""
+
+    seed: int = 0
+    sync: SyncMode = SyncMode.EXACT
+    temperature: float = 1.0
+    top_p: float = 0.95
+    threads: int = 0
+
+
+@dataclass(frozen=True)
+class RenderOptions:
+    """How a score becomes sound. -16 LUFS integrated, peaks below -1 dBTP."""
+
+    soundfont: Path | None = None
+    sample_rate_hz: int = 48_000
+    loudness_lufs: float = -16.0
+    true_peak_db: float = -1.0
+    stems: bool = False
+
+
+@dataclass(frozen=True)
+class MuxOptions:
+    """How music and film are joined."""
+
+    original_sound: OriginalSound = OriginalSound.DUCK
+    audio_stream: int = 0
+    duck_db: float = -9.0
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """Options of the whole line."""
+
+    video: VideoOptions = field(default_factory=VideoOptions)
+    affect: AffectOptions = field(default_factory=AffectOptions)
+    spotting: SpottingOptions = field(default_factory=SpottingOptions)
+    compose: ComposeOptions = field(default_factory=ComposeOptions)
+    render: RenderOptions = field(default_factory=RenderOptions)
+    mux: MuxOptions = field(default_factory=MuxOptions)

@@ -1,0 +1,162 @@
+"""The straight line from a film to the same film with music, and the same line cut at its borders.
+
+Every function first checks whatever can be checked, then works, then leaves all of its results or none.
+Stages are imported where they are called, so that `mux` does not pay for loading the networks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emsync.checks import check_audio_stream, check_film, check_output, check_soundfont, check_video_output
+from emsync.options import ComposeOptions, MuxOptions, RenderOptions, ScoreOptions
+from emsync.output_paths import OutputPaths, staged
+from emsync.progress import StageClock, StageProgress, silent
+from emsync.report import Analysis, ScoreReport
+from emsync.types import Composition, CueSheet, VideoInfo
+
+if TYPE_CHECKING:
+    from emsync.audio.mux import MuxReport
+    from emsync.audio.render import RenderReport
+
+DEFAULTS = ScoreOptions()
+
+
+def score(
+    film: Path,
+    outputs: OutputPaths,
+    options: ScoreOptions = DEFAULTS,
+    *,
+    overwrite: bool = False,
+    on_progress: StageProgress = silent,
+) -> ScoreReport:
+    """A film in; the film with its music, a cue sheet, a MIDI file and a WAV out. Raises: EmsyncError."""
+    from emsync.music.cue_sheet import write_cue_sheet
+
+    outputs.check(film, overwrite=overwrite)
+    check_video_output(outputs.video)
+    check_soundfont(options.render)
+    clock = StageClock(on_progress)
+    with staged(outputs) as made:
+        info = check_film(film, options.video, options.spotting)
+        check_audio_stream(info, options.mux)
+        analysis = _analyse(info, options, clock)
+        write_cue_sheet(analysis.cue_sheet, made.cue_sheet)
+        composition = _compose(analysis.cue_sheet, made.midi, options.compose, clock)
+        duration_s = analysis.cue_sheet.duration_s
+        rendered = _render(made.midi, made.wav, made.stems, duration_s, options.render, clock)
+        muxed = _mux(film, made.wav, made.video, options.mux, clock)
+    return ScoreReport(film, outputs, analysis, composition, rendered, muxed, clock.times)
+
+
+def analyse(
+    film: Path,
+    cue_sheet_path: Path,
+    options: ScoreOptions = DEFAULTS,
+    *,
+    overwrite: bool = False,
+    on_progress: StageProgress = silent,
+) -> Analysis:
+    """A film in, its cue sheet out. Raises: EmsyncError."""
+    from emsync.music.cue_sheet import write_cue_sheet
+
+    check_output(cue_sheet_path, film, overwrite=overwrite)
+    info = check_film(film, options.video, options.spotting)
+    analysis = _analyse(info, options, StageClock(on_progress))
+    write_cue_sheet(analysis.cue_sheet, cue_sheet_path, overwrite=overwrite)
+    return analysis
+
+
+def compose(
+    cue_sheet_path: Path,
+    midi_path: Path,
+    options: ComposeOptions = DEFAULTS.compose,
+    *,
+    overwrite: bool = False,
+    on_progress: StageProgress = silent,
+) -> Composition:
+    """A cue sheet in, a MIDI file out. Raises: EmsyncError."""
+    from emsync.music.cue_sheet import read_cue_sheet
+
+    check_output(midi_path, cue_sheet_path, overwrite=overwrite)
+    cue_sheet = read_cue_sheet(cue_sheet_path)
+    return _compose(cue_sheet, midi_path, options, StageClock(on_progress), overwrite=overwrite)
+
+
+def render(
+    midi_path: Path,
+    wav_path: Path,
+    options: RenderOptions = DEFAULTS.render,
+    *,
+    duration_s: float | None = None,
+    overwrite: bool = False,
+    on_progress: StageProgress = silent,
+) -> RenderReport:
+    """A MIDI file in, a WAV out, as long as the music unless `duration_s` says otherwise.
+
+    Raises: EmsyncError.
+    """
+
+
+def mux(
+    film: Path,
+    music: Path,
+    output: Path,
+    options: MuxOptions = DEFAULTS.mux,
+    *,
+    overwrite: bool = False,
+    on_progress: StageProgress = silent,
+) -> MuxReport:
+    """A film and its music in, the film with the music out. Raises: EmsyncError."""
+
+
+def _analyse(info: VideoInfo, options: ScoreOptions, clock: StageClock) -> Analysis:
+    from emsync.emotion.affect import to_affect_curve
+    from emsync.emotion.classifier import EmotionClassifier
+    from emsync.music.spotting import spot
+    from emsync.video.cuts import detector_named, shots_between
+    from emsync.video.frames import scan
+
+    with clock.stage("load"):
+        classifier = EmotionClassifier.load(threads=options.compose.threads)
+    with clock.stage("scan") as on_progress:
+        seen = scan(
+            info,
+            detector=detector_named(options.video.detector),
+            frames_per_s=options.video.frames_per_s,
+            on_frame=classifier.accept,
+            on_progress=on_progress,
+        )
+    with clock.stage("classify"):
+        shots = classifier.classify(shots_between(seen.cuts, seen.duration_s))
+        affect = to_affect_curve(shots, seen.duration_s, options.affect)
+    with clock.stage("spot"):
+        cue_sheet = spot(
+            title=info.path.stem,
+            info=replace(info, duration_s=seen.duration_s),
+            cuts=seen.cuts,
+            shots=shots,
+            affect=affect,
+            options=options.spotting,
+        )
+    return Analysis(cue_sheet, seen.decode_errors)
+
+
+def _compose(
+    cue_sheet: CueSheet,
+    midi_path: Path,
+    options: ComposeOptions,
+    clock: StageClock,
+    *,
+    overwrite: bool = False,
+) -> Composition:
+    from emsync.music.compose import compose as compose_music
+    from emsync.music.midi_file import write_midi
+
+    with clock.stage("compose") as on_progress:
+        composition = compose_music(cue_sheet, options, on_progress=on_progress)
+    with clock.stage("write"):
+        write_midi(composition, cue_sheet, midi_path, overwrite=overwrite)
+    return composition

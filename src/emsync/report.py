@@ -1,0 +1,193 @@
+"""What the commands have to say when they are done: to programs (JSON) and to people (aligned lines)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from emsync.output_paths import OutputPaths
+from emsync.progress import StageTime
+from emsync.types import TICK_S, Composition, CueSheet, DroppedBoundary, Hit
+
+if TYPE_CHECKING:
+    from emsync.audio.mux import MuxReport
+    from emsync.audio.render import RenderReport
+
+Json: TypeAlias = dict[str, Any]
+Row: TypeAlias = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What was seen in a film. `decode_errors` counts damaged pieces that were skipped."""
+
+    cue_sheet: CueSheet
+    decode_errors: int
+
+
+@dataclass(frozen=True)
+class ScoreReport:
+    """The whole run of `score`."""
+
+    film: Path
+    outputs: OutputPaths
+    analysis: Analysis
+    composition: Composition
+    rendered: RenderReport
+    muxed: MuxReport
+    stage_times: tuple[StageTime, ...]
+
+
+def score_as_json(report: ScoreReport) -> Json:
+    """The report of `score` for programs; README lists the fields."""
+    outputs = report.outputs
+    return {
+        "film": str(report.film),
+        "outputs": {
+            "video": str(outputs.video),
+            "cue_sheet": str(outputs.cue_sheet),
+            "midi": str(outputs.midi),
+            "wav": str(outputs.wav),
+            "stems": None if outputs.stems is None else str(outputs.stems),
+        },
+        **_analysis_facts(report.analysis),
+        **_music_facts(report.composition),
+        **_sound_facts(report.rendered),
+        **_mux_facts(report.muxed),
+        "seconds": {time.stage: round(time.duration_s, 3) for time in report.stage_times},
+    }
+
+
+def score_for_people(report: ScoreReport) -> list[str]:
+    """The report of `score` as aligned lines."""
+    outputs = report.outputs
+    stems = [] if outputs.stems is None else [("stems", str(outputs.stems))]
+    total_s = sum(time.duration_s for time in report.stage_times)
+    film_s = report.analysis.cue_sheet.duration_s
+    return aligned(
+        [
+            ("film", str(outputs.video)),
+            ("music", str(outputs.wav)),
+            *stems,
+            ("MIDI", str(outputs.midi)),
+            ("cue sheet", str(outputs.cue_sheet)),
+            *_analysis_rows(report.analysis),
+            *_music_rows(report.composition),
+            *_sound_rows(report.rendered),
+            ("time", f"{total_s:.1f} s for {film_s:.1f} s of film"),
+        ]
+    )
+
+
+def analysis_as_json(cue_sheet_path: Path, analysis: Analysis) -> Json:
+    """The report of `analyse` for programs."""
+    boundaries = [{"time_s": one.time_s, "source": one.source} for one in analysis.cue_sheet.boundaries]
+    return {"cue_sheet": str(cue_sheet_path), **_analysis_facts(analysis), "boundaries": boundaries}
+
+
+def analysis_for_people(cue_sheet_path: Path, analysis: Analysis) -> list[str]:
+    """The report of `analyse` as aligned lines."""
+    times = ", ".join(f"{one.time_s:.2f}" for one in analysis.cue_sheet.boundaries) or "none"
+    rows = [("cue sheet", str(cue_sheet_path)), *_analysis_rows(analysis), ("boundaries", f"at {times} s")]
+    return aligned(rows)
+
+
+def music_as_json(midi_path: Path, composition: Composition) -> Json:
+    """The report of `compose` for programs."""
+    return {"midi": str(midi_path), **_music_facts(composition)}
+
+
+def music_for_people(midi_path: Path, composition: Composition) -> list[str]:
+    """The report of `compose` as aligned lines."""
+    return aligned([("MIDI", str(midi_path)), *_music_rows(composition)])
+
+
+def sound_as_json(wav_path: Path, rendered: RenderReport) -> Json:
+    """The report of `render` for programs."""
+    return {"wav": str(wav_path), **_sound_facts(rendered)}
+
+
+def sound_for_people(wav_path: Path, rendered: RenderReport) -> list[str]:
+    """The report of `render` as aligned lines."""
+    return aligned([("music", str(wav_path)), *_sound_rows(rendered)])
+
+
+def film_as_json(film_path: Path, muxed: MuxReport) -> Json:
+    """The report of `mux` for programs."""
+    return {"video": str(film_path), **_mux_facts(muxed)}
+
+
+def film_for_people(film_path: Path, muxed: MuxReport) -> list[str]:
+    """The report of `mux` as aligned lines."""
+    return aligned([("film", str(film_path)), *_mux_rows(muxed)])
+
+
+def aligned(rows: Sequence[Row]) -> list[str]:
+    """Two columns of text."""
+    width = max(len(name) for name, _ in rows)
+    return [f"{name:<{width}}  {value}" for name, value in rows]
+
+
+def hit_offset_s(hit: Hit) -> float | None:
+    """Seconds from the boundary to the chord that answered it, negative if early; None if missed."""
+    if hit.chord_onset_ticks is None:
+        return None
+    return hit.chord_onset_ticks * TICK_S - hit.boundary.time_s
+
+
+def hits_for_people(hits: Sequence[Hit]) -> str:
+    """How many boundaries were answered, how closely, and which were missed."""
+    if not hits:
+        return "none asked for"
+    offsets_s = [abs(offset_s) for hit in hits if (offset_s := hit_offset_s(hit)) is not None]
+    told = f"{len(offsets_s)} of {len(hits)} hit"
+    if offsets_s:
+        told += f", at most {max(offsets_s) * 1000:.0f} ms off"
+    missed = [f"{hit.boundary.time_s:.2f} s" for hit in hits if hit.chord_onset_ticks is None]
+    return told + (f"; missed at {', '.join(missed)}" if missed else "")
+
+
+def _hit_facts(hit: Hit) -> Json:
+    offset_s = hit_offset_s(hit)
+    return {
+        "time_s": hit.boundary.time_s,
+        "source": hit.boundary.source,
+        "label": hit.boundary.label,
+        "hit": offset_s is not None,
+        "offset_s": None if offset_s is None else round(offset_s, 4),
+    }
+
+
+def _analysis_facts(analysis: Analysis) -> Json:
+    sheet = analysis.cue_sheet
+    return {
+        "duration_s": sheet.duration_s,
+        "cuts_s": [cut.time_s for cut in sheet.cuts],
+        "dropped": [{"time_s": one.time_s, "reason": one.reason} for one in sheet.dropped],
+        "decode_errors": analysis.decode_errors,
+    }
+
+
+def _analysis_rows(analysis: Analysis) -> list[Row]:
+    sheet = analysis.cue_sheet
+    cuts = f"{len(sheet.cuts)} in {sheet.duration_s:.1f} s"
+    if sheet.dropped:
+        cuts += f"; {len(sheet.dropped)} left out, the cue sheet says why"
+    damage = ("damage", f"{analysis.decode_errors} damaged pieces of the film were skipped")
+    return [("cuts", cuts), *([damage] if analysis.decode_errors else [])]
+
+
+def _music_facts(composition: Composition) -> Json:
+    return {
+        "boundaries": [_hit_facts(hit) for hit in composition.hits],
+        "notes": len(composition.notes),
+        "seed": composition.seed,
+        "weights_sha256": composition.weights_sha256,
+    }
+
+
+def _music_rows(composition: Composition) -> list[Row]:
+    notes = f"{len(composition.notes)} in {len(composition.bar_onsets_ticks)} bars, seed {composition.seed}"
+    return [("boundaries", hits_for_people(composition.hits)), ("notes", notes)]

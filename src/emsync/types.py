@@ -1,0 +1,222 @@
+"""The values that cross a stage border, all frozen.
+
+    video -probe-> VideoInfo -scan-> Cuts -classify-> ShotEmotion per shot -to_affect_curve-> AffectCurve
+          -spot-> CueSheet -compose-> Composition -write-> score.mid -render-> music.wav -mux-> scored.mp4
+
+Seconds are floats counted from the first video frame; ticks are integers of 8 ms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+TICKS_PER_S = 125
+TICK_S = 1 / TICKS_PER_S
+
+EMOTIONS = ("anger", "disgust", "fear", "joy", "sadness", "surprise")
+
+Floats: TypeAlias = NDArray[np.float64]
+Ticks: TypeAlias = NDArray[np.int64]
+Notes: TypeAlias = NDArray[np.void]
+"""A structured array of dtype `NOTE_DTYPE`, shape (N,), sorted by onset, then group, then pitch."""
+
+
+class InstrumentGroup(IntEnum):
+    """The five instrument groups of the paper, in the order in which they sound at one instant."""
+
+    DRUMS = 0
+    BASS = 1
+    GUITAR = 2
+    PIANO = 3
+    STRINGS = 4
+
+
+NOTE_DTYPE = np.dtype(
+    [
+        ("onset_ticks", np.int32),
+        ("duration_ticks", np.int32),
+        ("group", np.uint8),
+        ("pitch", np.uint8),
+        ("velocity", np.uint8),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class AudioStream:
+    """One sound stream of a video file."""
+
+    index: int
+    codec: str
+    channels: int
+    sample_rate_hz: int
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a probe learns without decoding the whole film.
+
+    `duration_s` comes from exact timestamps: end of the last frame minus start of the first. Width and
+    height are as displayed, after rotation and pixel aspect are applied. `rotation_degrees` is the clockwise
+    turn, 0, 90, 180 or 270, that sets a decoded frame upright. `start_s` is when the first frame is shown on
+    the container's own clock; every other time in this package counts from that frame.
+    """
+
+    path: Path
+    duration_s: float
+    width: int
+    height: int
+    frame_rate_fps: Fraction
+    is_variable_frame_rate: bool
+    rotation_degrees: int
+    codec: str
+    pixel_format: str
+    container: str
+    audio_streams: tuple[AudioStream, ...]
+    start_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The instant between two shots. `strength` in [0, 1]: 1 is the most abrupt change."""
+
+    time_s: float
+    strength: float
+
+
+@dataclass(frozen=True)
+class Shot:
+    """Frames of one camera take, from `start_s` up to but not including `end_s`."""
+
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
+class SampledFrame:
+    """One frame picked for feature extraction: `rgb` is uint8, shape (224, 224, 3)."""
+
+    time_s: float
+    rgb: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class EmotionProbabilities:
+    """Classifier output over `EMOTIONS`, in that order; each in [0, 1], summing to 1."""
+
+    values: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.values) != len(EMOTIONS):
+            raise ValueError(f"{len(EMOTIONS)} probabilities expected, got {len(self.values)}")
+        if not all(0.0 <= value <= 1.0 for value in self.values):
+            raise ValueError(f"probabilities must lie in [0, 1], got {self.values}")
+        if abs(sum(self.values) - 1.0) > 1e-3:
+            raise ValueError(f"probabilities must sum to 1, got {sum(self.values)}")
+
+
+@dataclass(frozen=True)
+class ShotEmotion:
+    """A shot and what the classifier felt in it."""
+
+    shot: Shot
+    probabilities: EmotionProbabilities
+
+
+@dataclass(frozen=True)
+class AffectPoint:
+    """Affect at one time; valence and arousal in [-1, 1]."""
+
+    time_s: float
+    valence: float
+    arousal: float
+
+
+@dataclass(frozen=True)
+class AffectCurve:
+    """Affect over time: straight lines between points, constant before the first and after the last."""
+
+    points: tuple[AffectPoint, ...]
+
+    def __post_init__(self) -> None:
+        if not self.points:
+            raise ValueError("an affect curve needs at least one point")
+        times_s = [point.time_s for point in self.points]
+        if any(later <= earlier for earlier, later in zip(times_s, times_s[1:], strict=False)):
+            raise ValueError("the points of an affect curve must be strictly increasing in time")
+
+    def valence_at(self, times_s: Floats) -> Floats:
+        """Valence at the given times, same shape as `times_s`, in [-1, 1]."""
+        return self._interpolate(times_s, [point.valence for point in self.points])
+
+    def arousal_at(self, times_s: Floats) -> Floats:
+        """Arousal at the given times, same shape as `times_s`, in [-1, 1]."""
+        return self._interpolate(times_s, [point.arousal for point in self.points])
+
+    def _interpolate(self, times_s: Floats, values: list[float]) -> Floats:
+        return np.interp(times_s, [point.time_s for point in self.points], values)
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """A moment that the music must answer. `source` says who asked for it."""
+
+    time_s: float
+    strength: float
+    source: Literal["cut", "user"]
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class DroppedBoundary:
+    """A moment that did not survive spotting, and why."""
+
+    time_s: float
+    strength: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class CueSheet:
+    """All that music knows of the video. `boundaries` are strictly increasing in time."""
+
+    title: str
+    duration_s: float
+    frame_rate_fps: Fraction
+    cuts: tuple[Cut, ...]
+    shots: tuple[ShotEmotion, ...]
+    boundaries: tuple[Boundary, ...]
+    dropped: tuple[DroppedBoundary, ...]
+    affect: AffectCurve
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A boundary and the onset of the chord that answered it; None if none did within a second."""
+
+    boundary: Boundary
+    chord_onset_ticks: int | None
+
+
+@dataclass(frozen=True)
+class Composition:
+    """The music for one cue sheet, on the tick grid.
+
+    `bar_onsets_ticks` and `chord_onsets_ticks` are strictly increasing. No note ends after
+    `duration_ticks`. `velocity` of the notes is already shaped by `music.dynamics`.
+    """
+
+    notes: Notes
+    bar_onsets_ticks: tuple[int, ...]
+    chord_onsets_ticks: tuple[int, ...]
+    duration_ticks: int
+    hits: tuple[Hit, ...]
+    seed: int
+    weights_sha256: str

@@ -1,0 +1,233 @@
+"""Windows of tokens with their conditions, drawn from a shard folder.
+
+Every draw depends on (seed, step) alone, so a resumed run sees exactly the windows the first would have seen.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emsync.errors import InputError
+from emsync.music.boundary_offsets import answered_offsets
+from emsync.music.tokenizer import Tokens, token_times_ticks
+from emsync.music.vocabulary import LONGEST_SHIFT_TICKS, PITCHES, VOCABULARIES, Vocabulary
+from emsync.types import TICK_S, Floats, InstrumentGroup, Ticks
+
+LOOKAHEAD_TOKENS = 512
+"""Tokens read beyond the window to find the next CHORD; about the horizon of 8 s in dense music."""
+
+
+@dataclass(frozen=True)
+class WindowOptions:
+    """How windows are drawn and varied; the dropout and bar-line shares are the paper's (section 1, Training)."""
+
+    length: int
+    horizon_s: float = 8.0
+    transpose_semitones: int = 5
+    tempo_spread: float = 0.08
+    bar_start_share: float = 0.5
+    thin_chords_share: float = 0.5
+    widest_chord_spacing_s: float = 12.0
+    boundary_dropout: float = 0.2
+    affect_dropout: float = 0.2
+
+
+@dataclass(frozen=True)
+class PieceEntry:
+    """Where one piece lies in the shards."""
+
+    path: str
+    source: str
+    split: str
+    token_offset: int
+    token_count: int
+    affect_offset: int
+    affect_count: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Input and target of one step.
+
+    `tokens` int64 (B, T + 1): the network reads [:, :-1] and must say [:, 1:]. `conditions` float32 and
+    `present` float32, both (B, T, 3): valence, arousal, boundary offset in seconds.
+    """
+
+    tokens: NDArray[np.int64]
+    conditions: NDArray[np.float32]
+    present: NDArray[np.float32]
+
+
+class Shards:
+    """A shard folder, memory-mapped. Raises InputError when it is incomplete or cut short."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            summary = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
+            rows = (folder / "pieces.jsonl").read_text(encoding="utf-8").splitlines()
+            self.tokens: Tokens = np.memmap(folder / "tokens.u16", np.uint16, "r")
+            self.affect: NDArray[np.int8] = np.memmap(folder / "affect.i8", np.int8, "r").reshape(-1, 2)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{folder}: not a complete shard folder ({error}); build it again") from error
+        self.vocabulary: Vocabulary = VOCABULARIES[summary["vocabulary"]]
+        self.label_hop_s = float(summary["label_hop_s"])
+        self.tokens_sha256 = str(summary["tokens_sha256"])
+        self.pieces = [_entry(json.loads(row)) for row in rows]
+        expected = sum(piece.token_count for piece in self.pieces)
+        if len(self.tokens) != expected:
+            raise InputError(f"{folder}: {len(self.tokens)} tokens where the index promises {expected}; build it again")
+
+    def of_split(self, split: str) -> list[PieceEntry]:
+        """The pieces of `train`, `validation` or `test`."""
+        return [piece for piece in self.pieces if piece.split == split]
+
+    def tokens_of(self, piece: PieceEntry) -> Tokens:
+        """All tokens of a piece, shape (N,)."""
+        return self.tokens[piece.token_offset : piece.token_offset + piece.token_count]
+
+    def affect_of(self, piece: PieceEntry) -> Floats:
+        """Affect labels of a piece, shape (W, 2), in [-1, 1]."""
+        rows = self.affect[piece.affect_offset : piece.affect_offset + piece.affect_count]
+        return rows.astype(np.float64) / 127
+
+
+def _entry(row: Mapping[str, object]) -> PieceEntry:
+    return PieceEntry(**{name: row[name] for name in PieceEntry.__dataclass_fields__})  # type: ignore[arg-type]
+
+
+class WindowSampler:
+    """Draws training windows: pieces by source weight and length, then a place inside the piece."""
+
+    def __init__(
+        self, shards: Shards, pieces: Sequence[PieceEntry], weights: Mapping[str, float], options: WindowOptions
+    ) -> None:
+        self.shards, self.options = shards, options
+        self.pieces = [piece for piece in pieces if weights.get(piece.source, 1.0) > 0]
+        if not self.pieces:
+            raise InputError("no piece to train on: every source has weight 0 or the split is empty")
+        shares = np.array([weights.get(piece.source, 1.0) * piece.token_count for piece in self.pieces])
+        self.cumulative_shares = np.cumsum(shares / shares.sum())
+
+    def batch(self, size: int, rng: np.random.Generator) -> Batch:
+        """`size` windows, each varied by its own draws."""
+        windows = [self.window(rng) for _ in range(size)]
+        return Batch(*(np.stack(parts) for parts in zip(*windows, strict=True)))
+
+    def window(
+        self, rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
+        """One window: tokens (T + 1,), conditions (T, 3), present (T, 3)."""
+        index = min(int(np.searchsorted(self.cumulative_shares, rng.random())), len(self.pieces) - 1)
+        piece = self.pieces[index]
+        tokens = self.shards.tokens_of(piece)
+        times = token_times_ticks(tokens, self.shards.vocabulary)
+        begin, fresh = self._place(tokens, rng)
+        stop = begin + self.options.length + 1 + LOOKAHEAD_TOKENS
+        codes, at = tokens[begin:stop].astype(np.int64), times[begin:stop]
+        codes, at = self._thin_chords(codes, at, rng)
+        if fresh:
+            codes, at = self._as_opening(codes, at)
+        codes = transposed(codes, self._transposition(rng), self.shards.vocabulary)
+        codes, played = self._in_other_tempo(codes, at, rng)
+        conditions = self._conditions(piece, codes, at * TICK_S, played * TICK_S)
+        return self._fitted(codes, conditions, rng)
+
+    def _place(self, tokens: Tokens, rng: np.random.Generator) -> tuple[int, bool]:
+        """First token of the window, and whether the window shall sound like the opening of a piece."""
+        latest = max(len(tokens) - self.options.length // 2, 1)
+        begin = int(rng.integers(latest))
+        if rng.random() >= self.options.bar_start_share:
+            return begin, False
+        bars = np.flatnonzero(tokens[:latest] == self.shards.vocabulary.special("BAR"))
+        return (int(bars[rng.integers(len(bars))]) if len(bars) else 0), True
+
+    def _as_opening(self, codes: Ticks, at: Ticks) -> tuple[Ticks, Ticks]:
+        """START in front; OFFs of notes that began before the window are left out."""
+        vocabulary = self.shards.vocabulary
+        start = vocabulary.special("START")
+        if codes[0] != start:
+            codes, at = np.concatenate(([start], codes)), np.concatenate((at[:1], at))
+        keep = ~orphan_offs(codes, vocabulary)
+        return codes[keep], at[keep]
+
+    def _thin_chords(self, codes: Ticks, at: Ticks, rng: np.random.Generator) -> tuple[Ticks, Ticks]:
+        """Sometimes keep only CHORDs a drawn distance apart, so that sparse cut lists are seen in training."""
+        spacing_s = np.exp(rng.uniform(0.0, np.log(self.options.widest_chord_spacing_s)))
+        if rng.random() >= self.options.thin_chords_share:
+            return codes, at
+        keep = np.ones(len(codes), bool)
+        last_s = -np.inf
+        for position in np.flatnonzero(codes == self.shards.vocabulary.special("CHORD")):
+            if at[position] * TICK_S - last_s < spacing_s:
+                keep[position] = False
+            else:
+                last_s = at[position] * TICK_S
+        return codes[keep], at[keep]
+
+    def _transposition(self, rng: np.random.Generator) -> int:
+        return int(rng.integers(-self.options.transpose_semitones, self.options.transpose_semitones + 1))
+
+    def _in_other_tempo(self, codes: Ticks, at: Ticks, rng: np.random.Generator) -> tuple[Ticks, Ticks]:
+        """Stretch the time shifts by a drawn factor; returns tokens and their new times from the window's start."""
+        factor = np.exp(rng.uniform(-self.options.tempo_spread, self.options.tempo_spread))
+        first_shift = self.shards.vocabulary.time_shift.first
+        is_shift = (codes >= first_shift) & (codes < first_shift + LONGEST_SHIFT_TICKS)
+        scaled = np.round((at - at[0]) * factor).astype(np.int64)
+        shifts = np.clip(np.diff(scaled, prepend=scaled[0]), 1, LONGEST_SHIFT_TICKS)
+        stretched = np.where(is_shift, first_shift + shifts - 1, codes)
+        return stretched, np.cumsum(np.where(is_shift, shifts, 0))
+
+    def _conditions(self, piece: PieceEntry, codes: Ticks, label_times_s: Floats, played_s: Floats) -> Floats:
+        """Valence, arousal and boundary offset after each token, shape (len(codes), 3)."""
+        labels = self.shards.affect_of(piece)
+        centres_s = (np.arange(len(labels)) + 0.5) * self.shards.label_hop_s
+        answers = np.flatnonzero(codes == self.shards.vocabulary.special("CHORD"))
+        offsets_s = answered_offsets(
+            played_s, played_s[answers], answers, horizon_s=self.options.horizon_s
+        )
+        affect = [np.interp(label_times_s, centres_s, column) for column in labels.T]
+        return np.stack((*affect, offsets_s), axis=1)
+
+    def _fitted(
+        self, codes: Ticks, conditions: Floats, rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
+        """Cut or pad to T + 1 tokens; drop whole conditions as drawn."""
+        length = self.options.length
+        dropouts = (self.options.affect_dropout, self.options.affect_dropout, self.options.boundary_dropout)
+        given = np.array([rng.random() >= dropout for dropout in dropouts], np.float32)
+        tokens = np.full(length + 1, self.shards.vocabulary.special("PAD"), np.int64)
+        tokens[: len(codes[: length + 1])] = codes[: length + 1]
+        padded = np.zeros((length, 3), np.float32)
+        padded[: len(conditions[:length])] = conditions[:length]
+        return tokens, padded, np.broadcast_to(given, (length, 3)).copy()
+
+
+def orphan_offs(codes: Ticks, vocabulary: Vocabulary) -> NDArray[np.bool_]:
+    """True at each OFF whose ON does not come before it in `codes`; shape of `codes`."""
+    is_off = (codes >= vocabulary.off.first) & (codes < vocabulary.off.stop)
+    groups = np.array(vocabulary.off_groups, np.int64)
+    lane, pitch_index = np.divmod(np.where(is_off, codes - vocabulary.off.first, 0), PITCHES)
+    started_by = np.where(is_off, vocabulary.on.first + groups[lane] * PITCHES + pitch_index, codes)
+    _, first_places = np.unique(started_by, return_index=True)
+    is_first = np.zeros(len(codes), bool)
+    is_first[first_places] = True
+    return is_first & is_off
+
+
+def transposed(codes: Ticks, semitones: int, vocabulary: Vocabulary) -> Ticks:
+    """All pitched groups moved by `semitones`, or by 0 if a pitch would leave the range. Drums stay."""
+    on, off = vocabulary.on, vocabulary.off
+    is_on = (codes >= on.first + PITCHES * (InstrumentGroup.DRUMS + 1)) & (codes < on.stop)
+    drum_offs = PITCHES if InstrumentGroup.DRUMS in vocabulary.off_groups else 0
+    is_off = (codes >= off.first + drum_offs) & (codes < off.stop)
+    pitched = is_on | is_off
+    pitch_index = np.where(is_on, codes - on.first, codes - off.first)[pitched] % PITCHES
+    if not len(pitch_index) or pitch_index.min() + semitones < 0 or pitch_index.max() + semitones >= PITCHES:
+        return codes
+    return codes + np.where(pitched, semitones, 0)

@@ -1,0 +1,288 @@
+"""Train the composer from a TOML configuration, with exact resume.
+
+Command: python -m emsync_train.train --config configs/small.toml --shards DIR --run DIR [--minutes 25]
+
+The run folder holds `config.json`, `checkpoint.pt` (network, optimiser and step: training state, never shipped),
+`weights.safetensors` (the network alone), `log.jsonl` (a line per report) and TensorBoard events. Started again
+with the same folder, it goes on from the checkpoint and sees the very windows it would have seen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import time
+import tomllib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.tensorboard import SummaryWriter
+
+from emsync.errors import EmsyncError, InputError
+from emsync_train.dataset import Batch, Shards, WindowOptions, WindowSampler
+from emsync_train.model import Composer, ModelConfig
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How long and how fast the network learns. Counts are over all processes together."""
+
+    total_tokens: int
+    batch_size: int = 8
+    learning_rate: float = 2e-3
+    warmup_steps: int = 100
+    final_learning_rate_share: float = 0.05
+    weight_decay: float = 0.1
+    gradient_clip: float = 1.0
+    chord_loss_weight: float = 1.0
+    seed: int = 1
+    precision: str = "32-true"
+    compile: bool = False
+    report_every_steps: int = 50
+    validate_every_steps: int = 500
+    validation_batches: int = 12
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """A whole TOML file: [model], [training], [windows] and the sampling weight of each source."""
+
+    vocabulary: str
+    model: ModelConfig
+    training: TrainingConfig
+    windows: WindowOptions
+    source_weights: dict[str, float] = field(default_factory=dict)
+
+
+def read_config(path: Path, shards: Shards) -> RunConfig:
+    """The configuration for these shards. Raises InputError naming the file and the wrong key or value."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        unknown = set(table) - {"model", "training", "windows", "source_weights"}
+        if unknown:
+            raise TypeError(f"unknown table [{', '.join(sorted(unknown))}]")
+        model = ModelConfig(vocabulary_size=shards.vocabulary.size, **table["model"])
+        return RunConfig(
+            vocabulary=shards.vocabulary.name,
+            model=model,
+            training=TrainingConfig(**table["training"]),
+            windows=WindowOptions(length=model.context, horizon_s=model.horizon_s, **table.get("windows", {})),
+            source_weights=table.get("source_weights", {}),
+        )
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: {error}; see configs/small.toml for the keys") from error
+
+
+def learning_rate_at(step: int, config: TrainingConfig, total_steps: int) -> float:
+    """Linear warm-up, then a cosine from the peak to `final_learning_rate_share` of it."""
+    if step < config.warmup_steps:
+        return config.learning_rate * (step + 1) / config.warmup_steps
+    progress = min((step - config.warmup_steps) / max(total_steps - config.warmup_steps, 1), 1.0)
+    low = config.final_learning_rate_share
+    return config.learning_rate * (low + (1 - low) * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+def token_losses(logits: Tensor, targets: Tensor, pad: int) -> Tensor:
+    """Nats of every target, shape (B, T); 0 at PAD."""
+    losses = functional.cross_entropy(
+        logits.float().flatten(0, 1), targets.flatten(), ignore_index=pad, reduction="none"
+    )
+    return losses.view_as(targets)
+
+
+class Trainer:
+    """One run: network, optimiser, step, and the folder they are kept in."""
+
+    def __init__(self, fabric: Fabric, config: RunConfig, shards: Shards, run: Path) -> None:
+        self.fabric, self.config, self.run = fabric, config, run
+        self.pad = shards.vocabulary.special("PAD")
+        self.chord = shards.vocabulary.special("CHORD")
+        weights = config.source_weights
+        self.sampler = WindowSampler(shards, shards.of_split("train"), weights, config.windows)
+        self.held_out = WindowSampler(shards, shards.of_split("validation"), weights, config.windows)
+        torch.manual_seed(config.training.seed)
+        network: Any = Composer(config.model)
+        self.parameter_count = network.parameter_count
+        optimiser = torch.optim.AdamW(
+            self._parameter_groups(network), lr=config.training.learning_rate, betas=(0.9, 0.95), fused=True
+        )
+        if config.training.compile:
+            network = torch.compile(network)
+        self.network, self.optimiser = fabric.setup(network, optimiser)
+        self.step = 0
+        self.seconds = 0.0
+        tokens_per_step = config.training.batch_size * config.model.context
+        self.total_steps = config.training.total_tokens // tokens_per_step
+        self.tokens_per_step = tokens_per_step
+        self.writer = SummaryWriter(str(run / "tensorboard")) if fabric.is_global_zero else None
+
+    def _parameter_groups(self, network: Composer) -> list[dict[str, Any]]:
+        matrices = [p for p in network.parameters() if p.ndim >= 2]
+        others = [p for p in network.parameters() if p.ndim < 2]
+        decay = self.config.training.weight_decay
+        return [{"params": matrices, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
+
+    def fit(self, minutes: float | None) -> None:
+        """Train until the token budget or the wall-clock budget is spent; a checkpoint is left either way."""
+        self._resume()
+        began = time.monotonic()
+        reported_s, reported_step, running = began, self.step, torch.zeros(())
+        while self.step < self.total_steps and not self._out_of_time(began, minutes):
+            running = running + self._train_step()
+            self.step += 1
+            if self.step % self.config.training.report_every_steps == 0:
+                now = time.monotonic()
+                steps = self.step - reported_step
+                self._report(running.item() / steps, steps * self.tokens_per_step / (now - reported_s))
+                reported_s, reported_step, running = now, self.step, torch.zeros(())
+            if self.step % self.config.training.validate_every_steps == 0:
+                self._save()
+                self._log({"validation_nats_per_token": self.validate()})
+        self._log({"validation_nats_per_token": self.validate()})
+        self._save()
+
+    def _out_of_time(self, began: float, minutes: float | None) -> bool:
+        spent = minutes is not None and time.monotonic() - began > minutes * 60
+        return bool(self.fabric.broadcast(spent))
+
+    def _train_step(self) -> Tensor:
+        """One update; returns the unweighted loss in nats per token, detached."""
+        training = self.config.training
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate_at(self.step, training, self.total_steps)
+        share = training.batch_size // self.fabric.world_size
+        rng = np.random.default_rng((training.seed, self.step, self.fabric.global_rank))
+        tokens, conditions, present = self._on_device(self.sampler.batch(share, rng))
+        losses = token_losses(self.network(tokens[:, :-1], conditions, present), tokens[:, 1:], self.pad)
+        counted = tokens[:, 1:] != self.pad
+        emphasis = torch.where(tokens[:, 1:] == self.chord, training.chord_loss_weight, 1.0) * counted
+        loss = (losses * emphasis).sum() / emphasis.sum()
+        self.fabric.backward(loss)
+        self.fabric.clip_gradients(self.network, self.optimiser, max_norm=training.gradient_clip)
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+        return (losses.sum() / counted.sum()).detach().cpu()
+
+    @torch.no_grad()
+    def validate(self) -> float:
+        """Nats per token on held-out songs, the same windows every time, conditions given as drawn."""
+        self.network.eval()
+        total, count = 0.0, 0
+        for index in range(self.config.training.validation_batches):
+            rng = np.random.default_rng((0, index))
+            tokens, conditions, present = self._on_device(self.held_out.batch(8, rng))
+            losses = token_losses(self.network(tokens[:, :-1], conditions, present), tokens[:, 1:], self.pad)
+            total += losses.sum().item()
+            count += int((tokens[:, 1:] != self.pad).sum())
+        self.network.train()
+        return total / count
+
+    def _on_device(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        parts = (batch.tokens, batch.conditions, batch.present)
+        tokens, conditions, present = (torch.from_numpy(part).to(self.fabric.device) for part in parts)
+        return tokens, conditions, present
+
+    def _report(self, loss: float, tokens_per_s: float) -> None:
+        self.seconds += self.config.training.report_every_steps * self.tokens_per_step / tokens_per_s
+        self._log(
+            {
+                "train_nats_per_token": loss,
+                "tokens_per_s": tokens_per_s,
+                "learning_rate": self.optimiser.param_groups[0]["lr"],
+            }
+        )
+
+    def _log(self, values: dict[str, float]) -> None:
+        if not self.fabric.is_global_zero:
+            return
+        row = {"step": self.step, "tokens": self.step * self.tokens_per_step, "seconds": self.seconds, **values}
+        with (self.run / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps({key: round(value, 6) for key, value in row.items()}) + "\n")
+        if self.writer is not None:
+            for name, value in values.items():
+                self.writer.add_scalar(name, value, row["tokens"])
+
+    def _save(self) -> None:
+        """Checkpoint and weights, each written beside and then renamed."""
+        state = {"network": self.network, "optimiser": self.optimiser, "step": self.step, "seconds": self.seconds}
+        self.fabric.save(self.run / "checkpoint.pt.new", state)
+        if self.fabric.is_global_zero:
+            (self.run / "checkpoint.pt.new").replace(self.run / "checkpoint.pt")
+            weights = {
+                name.removeprefix("_orig_mod."): value.detach().cpu().contiguous()
+                for name, value in self.network.state_dict().items()
+            }
+            save_file(weights, self.run / "weights.safetensors.new", {"step": str(self.step)})
+            (self.run / "weights.safetensors.new").replace(self.run / "weights.safetensors")
+        self.fabric.barrier()
+
+    def _resume(self) -> None:
+        checkpoint = self.run / "checkpoint.pt"
+        if not checkpoint.exists():
+            return
+        state: dict[str, Any] = {"network": self.network, "optimiser": self.optimiser}
+        rest = self.fabric.load(checkpoint, state, strict=True)
+        self.step, self.seconds = int(rest["step"]), float(rest["seconds"])
+
+
+def write_config(config: RunConfig, shards: Shards, run: Path) -> None:
+    """`config.json` of the run; a run folder of another configuration is refused (InputError)."""
+    record = {**asdict(config), "tokens_sha256": shards.tokens_sha256}
+    path = run / "config.json"
+    if path.exists():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        for key in ("vocabulary", "model", "tokens_sha256"):
+            if before[key] != json.loads(json.dumps(record[key])):
+                raise InputError(f"{path}: {key} differs from this run's; choose another --run folder")
+    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Command line of this module."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--shards", type=Path, required=True)
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, help="stop after this long and leave a checkpoint")
+    parser.add_argument("--processes", type=int, default=1, help="processes of data-parallel training")
+    parser.add_argument("--threads", type=int, help="CPU threads of each process")
+    arguments = parser.parse_args()
+    try:
+        _launch(arguments)
+    except EmsyncError as error:
+        sys.exit(f"error: {error}")
+
+
+def _launch(arguments: argparse.Namespace) -> None:
+    shards = Shards(arguments.shards)
+    config = read_config(arguments.config, shards)
+    arguments.run.mkdir(parents=True, exist_ok=True)
+    write_config(config, shards, arguments.run)
+
+    def train(fabric: Fabric) -> None:
+        if arguments.threads:
+            torch.set_num_threads(arguments.threads)
+        Trainer(fabric, config, Shards(arguments.shards), arguments.run).fit(arguments.minutes)
+
+    _with_fabric(config.training, arguments.processes, train)
+
+
+def _with_fabric(training: TrainingConfig, processes: int, train: Callable[[Fabric], None]) -> None:
+    accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    strategy = "auto" if processes == 1 else ("ddp" if accelerator == "cuda" else "ddp_fork")
+    fabric = Fabric(accelerator=accelerator, devices=processes, strategy=strategy, precision=training.precision)
+    fabric.launch(train)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,278 @@
+"""The exported graph against the torch network it came from, and how matrices are rounded."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from emsync.errors import WeightsError
+from emsync.music.model import ComposerModel
+from emsync.music.vocabulary import EMSYNC
+
+torch = pytest.importorskip("torch", reason="export needs torch: pip install emsync[train]")
+onnx = pytest.importorskip("onnx", reason="export needs onnx: pip install emsync[train]")
+
+from safetensors.torch import save_file  # noqa: E402
+from torch import Tensor  # noqa: E402
+from torch.nn import functional  # noqa: E402
+
+from emsync_train.export import export, main, quantise  # noqa: E402
+from emsync_train.model import Attention, Composer, ModelConfig, rope_angles, rotate  # noqa: E402
+
+TOLERANCE = 1e-4
+METADATA = {"vocabulary": EMSYNC.name, "run": "test"}
+SMALL = ModelConfig(EMSYNC.size, layers=2, width=64, heads=2, feed_forward=96, context=48)
+# Few wide heads, many narrow ones, a width that is no multiple of the quantisation block.
+SHAPES = [
+    ModelConfig(EMSYNC.size, layers=3, width=160, heads=5, feed_forward=640, context=128),
+    ModelConfig(EMSYNC.size, layers=2, width=256, heads=4, feed_forward=512, context=128, horizon_s=4.0),
+    ModelConfig(EMSYNC.size, layers=2, width=48, heads=3, feed_forward=80, context=128),
+]
+
+
+def _network(config: ModelConfig, *, spread: float = 0.1) -> Composer:
+    """A network whose every parameter, null vectors and scales included, is away from its initial value."""
+    torch.manual_seed(3)
+    model = Composer(config).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(spread * torch.randn_like(parameter))
+    return model
+
+
+def _music(config: ModelConfig, batch: int, length: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    generator = np.random.default_rng(5)
+    tokens = generator.integers(0, config.vocabulary_size, (batch, length))
+    upper = [1, 1, 1.2 * config.horizon_s]
+    conditions = generator.uniform([-1, -1, 0], upper, (batch, length, 3)).astype(np.float32)
+    conditions[generator.random(conditions.shape) < 0.3] = np.nan
+    return tokens, conditions
+
+
+def _torch_inputs(tokens: NDArray[np.int64], conditions: NDArray[np.float32]) -> tuple[Tensor, ...]:
+    return (
+        torch.from_numpy(tokens),
+        torch.from_numpy(np.nan_to_num(conditions, nan=0.0)),
+        torch.from_numpy((~np.isnan(conditions)).astype(np.float32)),
+    )
+
+
+def _torch_logits(
+    model: Composer, tokens: NDArray[np.int64], conditions: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    with torch.no_grad():
+        return model(*_torch_inputs(tokens, conditions)).numpy()
+
+
+def _windowed_attention(layer: Attention, x: Tensor, angles: Tensor, visible: Tensor) -> Tensor:
+    """`Attention.forward` with any mask: visible (T, T) is true where a row's token hears a column's."""
+    batch, length, width = x.shape
+    heads = layer.query_key_value(x).view(batch, length, 3, layer.heads, width // layer.heads)
+    query, key, value = heads.permute(2, 0, 3, 1, 4)
+    attended = functional.scaled_dot_product_attention(
+        rotate(query, angles), rotate(key, angles), value, attn_mask=visible
+    )
+    return layer.output(attended.transpose(1, 2).reshape(batch, length, width))
+
+
+def _torch_logits_sliding(
+    model: Composer, tokens: NDArray[np.int64], conditions: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """All tokens at their absolute positions; each hears the window that the engine has at that token.
+
+    A key that stays cached was computed from the window of its own time. The same holds here, layer by
+    layer, so that nets of any depth must agree, not only those of one layer.
+    """
+    context, length = model.config.context, tokens.shape[1]
+    first, visible = 0, torch.zeros(length, length, dtype=torch.bool)
+    for place in range(length):
+        if place - first == context:
+            first += context // 4
+        visible[place, first : place + 1] = True
+    with torch.no_grad():
+        ids, given, present = _torch_inputs(tokens, conditions)
+        x = model.embedding(ids) + model.condition_encoder(given, present)
+        angles = rope_angles(torch.arange(length), model.config.width // model.config.heads)
+        for block in model.blocks:
+            x = x + _windowed_attention(block.attention, block.attention_norm(x), angles, visible)
+            x = x + block.feed_forward(block.feed_forward_norm(x))
+        return functional.linear(model.final_norm(x), model.embedding.weight).numpy()
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("config", SHAPES, ids=lambda config: f"width{config.width}")
+def test_fp32_logits_equal_torch_with_and_without_cache(
+    tmp_path: Path, config: ModelConfig, batch: int
+) -> None:
+    model, path = _network(config), tmp_path / "weights.onnx"
+    export(model, path, metadata=METADATA, quantisation="fp32")
+    tokens, conditions = _music(config, batch, config.context)
+    expected = _torch_logits(model, tokens, conditions)
+    assert np.ptp(expected) > 1.0
+    engine = ComposerModel.load(path, batch=batch, threads=1)
+    for place in range(config.context):
+        got = engine.step(tokens[:, place : place + 1], conditions[:, place : place + 1])
+        np.testing.assert_allclose(got, expected[:, place], atol=TOLERANCE)
+    for length in (1, config.context // 2, config.context):
+        engine.reset()
+        got = engine.step(tokens[:, :length], conditions[:, :length])
+        np.testing.assert_allclose(got, expected[:, length - 1], atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("layers", [1, 4])
+def test_fp32_logits_equal_torch_after_the_window_slid(tmp_path: Path, layers: int) -> None:
+    config = dataclasses.replace(SMALL, layers=layers)
+    model, path = _network(config), tmp_path / "weights.onnx"
+    export(model, path, metadata=METADATA, quantisation="fp32")
+    tokens, conditions = _music(config, 1, 3 * config.context)
+    expected = _torch_logits_sliding(model, tokens, conditions)
+    engine = ComposerModel.load(path, threads=1)
+    for place in range(tokens.shape[1]):
+        got = engine.step(tokens[:, place : place + 1], conditions[:, place : place + 1])
+        np.testing.assert_allclose(got, expected[:, place], atol=TOLERANCE)
+    unlimited = _torch_logits(model, tokens, conditions)[:, -1]
+    assert np.abs(got - unlimited).max() > 10 * TOLERANCE
+
+
+def test_nan_conditions_equal_absent_ones_in_torch(tmp_path: Path) -> None:
+    model, path = _network(SMALL), tmp_path / "weights.onnx"
+    export(model, path, metadata=METADATA, quantisation="fp32")
+    tokens, _ = _music(SMALL, 1, 4)
+    with torch.no_grad():
+        nothing = torch.zeros(1, 4, 3)
+        expected = model(torch.from_numpy(tokens), torch.full((1, 4, 3), 0.7), nothing)[:, -1].numpy()
+    got = ComposerModel.load(path).step(tokens, np.full((1, 4, 3), np.nan, np.float32))
+    np.testing.assert_allclose(got, expected, atol=TOLERANCE)
+
+
+def _distance(model: Composer, path: Path) -> tuple[float, float]:
+    """Share of places with the same likeliest token as torch, and mean divergence from torch in nats."""
+    tokens, conditions = _music(model.config, 1, model.config.context)
+    exact = torch.log_softmax(torch.from_numpy(_torch_logits(model, tokens, conditions))[0].double(), -1)
+    engine = ComposerModel.load(path, threads=1)
+    steps = [engine.step(tokens[:, t : t + 1], conditions[:, t : t + 1])[0] for t in range(tokens.shape[1])]
+    rounded = torch.log_softmax(torch.from_numpy(np.stack(steps)).double(), -1)
+    agreement = (exact.argmax(-1) == rounded.argmax(-1)).double().mean()
+    divergence = (exact.exp() * (exact - rounded)).sum(-1).mean()
+    return float(agreement), float(divergence)
+
+
+@pytest.mark.parametrize(
+    ("quantisation", "least_agreement", "most_nats"), [("int8", 0.95, 1e-4), ("int4", 0.7, 3e-2)]
+)
+@pytest.mark.parametrize("config", SHAPES, ids=lambda config: f"width{config.width}")
+def test_quantised_weights_predict_nearly_the_same(
+    tmp_path: Path, config: ModelConfig, quantisation: str, least_agreement: float, most_nats: float
+) -> None:
+    model = _network(config)
+    path, exact_path = tmp_path / "weights.onnx", tmp_path / "exact.onnx"
+    export(model, path, metadata=METADATA, quantisation=quantisation)
+    export(model, exact_path, metadata=METADATA, quantisation="fp32")
+    assert path.stat().st_size < 0.6 * exact_path.stat().st_size
+    agreement, nats = _distance(model, path)
+    assert agreement >= least_agreement
+    assert 0 < nats <= most_nats
+
+
+def test_quantise_by_pencil() -> None:
+    weight = np.zeros((1, 32), np.float32)
+    weight[0, :4] = [-8.0, 7.0, 1.0, -1.0]
+    codes, scales = quantise(weight, 4)
+    assert scales.tolist() == [[1.0]]
+    assert codes.shape == (1, 1, 16)
+    assert codes[0, 0, :3].tolist() == [0 | 15 << 4, 9 | 7 << 4, 8 | 8 << 4]
+
+
+def test_quantise_turns_a_block_whose_peak_is_positive() -> None:
+    weight = np.zeros((1, 32), np.float32)
+    weight[0, :2] = [8.0, -7.0]
+    codes, scales = quantise(weight, 4)
+    assert scales.tolist() == [[-1.0]]
+    assert codes[0, 0, 0] == 0 | 15 << 4
+
+
+def test_quantise_rounds_within_half_a_scale_and_pads_with_zero() -> None:
+    weight = np.random.default_rng(0).normal(size=(5, 40)).astype(np.float32)
+    codes, scales = quantise(weight, 8)
+    assert codes.shape == (5, 2, 32)
+    values = (codes.astype(np.float32) - 128) * scales[..., None]
+    assert not values[:, 1, 8:].any()
+    flat = values.reshape(5, 64)[:, :40]
+    assert np.abs(flat - weight).max() <= 1.01 * np.abs(weight).max() / 127
+    assert np.sqrt(np.square(flat - weight).mean()) < 0.01
+
+
+def test_a_zero_matrix_stays_zero() -> None:
+    codes, scales = quantise(np.zeros((3, 32), np.float32), 8)
+    assert (codes == 128).all()
+    assert np.isfinite(scales).all()
+
+
+@pytest.mark.parametrize("quantisation", ["fp32", "int8", "int4"])
+def test_the_same_weights_give_the_same_bytes(tmp_path: Path, quantisation: str) -> None:
+    model = _network(SMALL)
+    turned = dict(reversed(METADATA.items()))
+    for name, metadata in (("a.onnx", METADATA), ("b.onnx", turned)):
+        export(model, tmp_path / name, metadata=metadata, quantisation=quantisation)
+    assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+
+
+def test_metadata_holds_the_sizes_and_the_run(tmp_path: Path) -> None:
+    export(_network(SMALL), tmp_path / "weights.onnx", metadata=METADATA)
+    properties = {entry.key: entry.value for entry in onnx.load(tmp_path / "weights.onnx").metadata_props}
+    assert properties == {
+        "context": "48",
+        "feed_forward": "96",
+        "format": "emsync-composer-1",
+        "heads": "2",
+        "horizon_s": "8.0",
+        "layers": "2",
+        "quantisation": "int8",
+        "run": "test",
+        "vocabulary": EMSYNC.name,
+        "vocabulary_size": str(EMSYNC.size),
+        "width": "64",
+    }
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ({}, "metadata must name a vocabulary"),
+        ({"vocabulary": "paper"}, "vocabulary 'paper' has 1011 tokens, the network 922"),
+        ({"vocabulary": EMSYNC.name, "context": "9"}, r"metadata must not set \['context'\]"),
+    ],
+)
+def test_metadata_that_contradicts_the_network_is_refused(
+    tmp_path: Path, metadata: dict[str, str], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        export(_network(SMALL), tmp_path / "weights.onnx", metadata=metadata)
+    assert not list(tmp_path.iterdir())
+
+
+def test_command_line_exports_a_run_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / "run-7"
+    run.mkdir()
+    model = _network(SMALL)
+    save_file(model.state_dict(), run / "weights.safetensors")
+    settings = {"model": dataclasses.asdict(SMALL), "vocabulary": EMSYNC.name, "steps": 5}
+    (run / "config.json").write_text(json.dumps(settings), encoding="utf-8")
+    out = tmp_path / "composer.onnx"
+    main(["--checkpoint", str(run / "weights.safetensors"), "--out", str(out), "--quantisation", "fp32"])
+    assert f"{model.parameter_count} parameters" in capsys.readouterr().out
+    tokens, conditions = _music(SMALL, 1, 20)
+    got = ComposerModel.load(out).step(tokens, conditions)
+    np.testing.assert_allclose(got, _torch_logits(model, tokens, conditions)[:, -1], atol=TOLERANCE)
+    properties = {entry.key: entry.value for entry in onnx.load(out).metadata_props}
+    assert properties["run"] == "run-7"
+
+
+def test_command_line_names_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"config\.json"):
+        main(["--checkpoint", str(tmp_path / "weights.safetensors"), "--out", str(tmp_path / "o.onnx")])
