@@ -22,15 +22,15 @@ from numpy.typing import NDArray
 
 SHOT_COLOURS = (
     (200, 40, 40),
-    (230, 210, 60),
-    (40, 60, 200),
-    (240, 240, 240),
+    (90, 220, 230),
+    (40, 30, 160),
+    (235, 235, 235),
     (30, 30, 30),
-    (60, 190, 200),
+    (230, 210, 60),
     (90, 30, 110),
-    (120, 230, 120),
+    (150, 240, 150),
 )
-"""RGB around which the frames of the first shot, the second, ... vary; neighbours are far apart in hue and in brightness."""
+"""RGB around which the first shot, the second, ... vary; neighbours differ much in hue and in brightness."""
 
 SOUND_RATE_HZ = 48_000
 SOUND_HZ = (440.0, 880.0, 1760.0)

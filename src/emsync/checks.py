@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from emsync.errors import InputError
-from emsync.options import MuxOptions, RenderOptions, ScoreOptions, SpottingOptions
+from emsync.errors import AudioError, InputError
+from emsync.options import MuxOptions, RenderOptions, SpottingOptions, VideoOptions
 from emsync.types import AffectCurve, AffectPoint, VideoInfo
 
 
-def check_film(film: Path, options: ScoreOptions) -> VideoInfo:
-    """Probe the film and check the options of watching and spotting against it.
+def check_film(film: Path, video: VideoOptions, spotting: SpottingOptions) -> VideoInfo:
+    """Probe the film, and hold the options of watching and spotting against it.
 
-    Raises: VideoError if the film cannot be used; InputError for an unknown detector or a hit point outside
+    Raises: VideoError if the film cannot be used; InputError for an unknown detector or a moment outside
         the film.
     """
     from emsync.video.cuts import detector_named
     from emsync.video.probe import probe
 
     try:
-        detector_named(options.video.detector)
+        detector_named(video.detector)
     except ValueError as error:
         raise InputError(str(error)) from error
     info = probe(film)
-    _check_spotting(info, options.spotting)
+    _check_moments(info, spotting)
     return info
 
 
-def _check_spotting(info: VideoInfo, options: SpottingOptions) -> None:
+def _check_moments(info: VideoInfo, options: SpottingOptions) -> None:
     """Spot a film without cuts: what the user asked for is refused now as it would be after the scan."""
     from emsync.music.spotting import spot
 
@@ -35,5 +35,18 @@ def _check_spotting(info: VideoInfo, options: SpottingOptions) -> None:
     spot(title="", info=info, cuts=(), shots=(), affect=neutral, options=options)
 
 
-def check_sound(info: VideoInfo, render_options: RenderOptions, mux_options: MuxOptions) -> None:
-    """Raise `AudioError` now if there is no soundfont or the wanted sound stream is not in the film."""
+def check_audio_stream(info: VideoInfo, options: MuxOptions) -> None:
+    """Raise `AudioError` if the film has sound, but not the wanted stream of it."""
+    count = len(info.audio_streams)
+    if count and options.audio_stream >= count:
+        raise AudioError(
+            f"{info.path}: has no sound stream {options.audio_stream}; "
+            f"--audio-stream may be 0 to {count - 1}"
+        )
+
+
+def check_soundfont(options: RenderOptions) -> None:
+    """Raise `AudioError` if there is no soundfont to play with."""
+    from emsync.audio.soundfont import find_soundfont
+
+    find_soundfont(options.soundfont)

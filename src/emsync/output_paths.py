@@ -1,4 +1,4 @@
-"""Where the results of `score` go, and the promise that all of them appear or none does."""
+"""Where results go, and the promise that all files of `score` appear or none does."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from emsync.errors import OutputError
 from emsync.output_file import check_output
 
 CUE_SHEET_SUFFIX = ".cues.json"
-STEMS_SUFFIX = ".stems"
+KEPT_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm"})
+OTHER_SUFFIX = ".mkv"
+"""Where a film of another container goes: Matroska holds whatever picture there is."""
 
 
 @dataclass(frozen=True)
 class OutputPaths:
-    """The files that `score` writes; `stems` is a folder, None when no stems are wanted."""
+    """The files that `score` writes, all in one folder; `stems` is a folder or None."""
 
     video: Path
     cue_sheet: Path
@@ -28,23 +30,17 @@ class OutputPaths:
     stems: Path | None = None
 
     @classmethod
-    def beside(cls, film: Path, *, video_suffix: str, stems: bool = False) -> OutputPaths:
-        """film.scored.mp4, film.cues.json, film.mid and film.wav beside the film."""
-        video = film.with_name(f"{film.stem}.scored{video_suffix}")
-        return cls._named(video, film.with_name(film.stem), stems=stems)
-
-    @classmethod
-    def for_video(cls, video: Path, *, stems: bool = False) -> OutputPaths:
-        """The video under the name the user gave, its companions under the same stem."""
-        return cls._named(video, video.with_name(video.stem), stems=stems)
-
-    @classmethod
-    def _named(cls, video: Path, stem: Path, *, stems: bool) -> OutputPaths:
-        def named(suffix: str) -> Path:
-            return stem.with_name(stem.name + suffix)
-
-        folder = named(STEMS_SUFFIX) if stems else None
-        return cls(video, named(CUE_SHEET_SUFFIX), named(".mid"), named(".wav"), folder)
+    def of(cls, film: Path, output: Path | None = None, *, stems: bool = False) -> OutputPaths:
+        """film.scored.mp4, film.cues.json, film.mid, film.wav beside the film; else named after `output`."""
+        video = output or scored_beside(film)
+        stem = film.stem if output is None else output.stem
+        return cls(
+            video=video,
+            cue_sheet=video.with_name(stem + CUE_SHEET_SUFFIX),
+            midi=video.with_name(stem + ".mid"),
+            wav=video.with_name(stem + ".wav"),
+            stems=video.with_name(stem + ".stems") if stems else None,
+        )
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -54,10 +50,9 @@ class OutputPaths:
     def check(self, film: Path, *, overwrite: bool) -> None:
         """Raise `OutputError` now for whatever would stop the writing after the long work."""
         for path in self.files:
-            check_not_the_input(path, film)
-            check_output(path, overwrite)
-        if self.stems is not None and self.stems.exists() and not (overwrite and self.stems.is_dir()):
-            raise OutputError(f"{self.stems}: already exists; choose another name or allow overwriting (--force)")
+            check_result(path, film, overwrite=overwrite)
+        if self.stems is not None:
+            check_folder(self.stems, overwrite=overwrite)
 
     def inside(self, folder: Path) -> OutputPaths:
         """The same names in another folder."""
@@ -66,10 +61,58 @@ class OutputPaths:
         return replace(self, video=video, cue_sheet=cue_sheet, midi=midi, wav=wav, stems=stems)
 
 
-def check_not_the_input(output: Path, given: Path) -> None:
-    """Raise `OutputError` if both names lead to one file, be it through a link."""
-    if output.exists() and given.exists() and output.samefile(given):
-        raise OutputError(f"{output}: is the input itself; choose another name for the result with -o")
+def scored_beside(film: Path) -> Path:
+    """film.mp4 -> film.scored.mp4; the container stays if it can take any sound we make."""
+    suffix = film.suffix if film.suffix.lower() in KEPT_SUFFIXES else OTHER_SUFFIX
+    return film.with_name(f"{film.stem}.scored{suffix}")
+
+
+def cue_sheet_beside(film: Path) -> Path:
+    """film.mp4 -> film.cues.json."""
+    return film.with_name(film.stem + CUE_SHEET_SUFFIX)
+
+
+def midi_beside(cue_sheet: Path) -> Path:
+    """film.cues.json -> film.mid."""
+    return cue_sheet.with_name(cue_sheet.name.removesuffix(".json").removesuffix(".cues") + ".mid")
+
+
+def check_result(path: Path, source: Path, *, overwrite: bool) -> None:
+    """Raise `OutputError` now if the result cannot be written there, or is the file it is made from."""
+    if path.exists() and source.exists() and path.samefile(source):
+        raise OutputError(f"{path}: is the input itself; choose another name for the result with -o")
+    check_output(path, overwrite)
+
+
+def check_folder(path: Path, *, overwrite: bool) -> None:
+    """Raise `OutputError` now if a folder of results cannot be made there."""
+    if path.is_dir() and not overwrite:
+        raise OutputError(f"{path}: already exists; choose another name or allow overwriting (--force)")
+    if path.exists() and not path.is_dir():
+        raise OutputError(f"{path}: is in the way of a folder; choose another name with -o")
+
+
+@contextmanager
+def new_folder(path: Path | None, *, overwrite: bool) -> Iterator[None]:
+    """Make a folder for the results of the body; if the body fails, it goes again unless it was there.
+
+    Raises: OutputError if it exists and `overwrite` is false, or cannot be made.
+    """
+    if path is None:
+        yield
+        return
+    check_folder(path, overwrite=overwrite)
+    was_there = path.is_dir()
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path}: this folder cannot be made: {_reason(error)}") from error
+    try:
+        yield
+    except BaseException:
+        if not was_there:
+            shutil.rmtree(path, ignore_errors=True)
+        raise
 
 
 @contextmanager
@@ -77,7 +120,7 @@ def staged(outputs: OutputPaths) -> Iterator[OutputPaths]:
     """Yield the same names in a hidden folder beside them; move all into place once the body succeeded.
 
     The hidden folder is made before the body starts, so a folder that cannot be written to is found out
-    before the long work, and it is removed on every exception, KeyboardInterrupt included.
+    before the long work. It is removed on every exception, KeyboardInterrupt included.
 
     Raises: OutputError if the folder cannot be made or a file cannot be moved.
     """
@@ -87,8 +130,13 @@ def staged(outputs: OutputPaths) -> Iterator[OutputPaths]:
     except OSError as error:
         raise OutputError(f"{target}: cannot write in this folder: {_reason(error)}") from error
     try:
-        yield outputs.inside(folder)
-        _move(outputs.inside(folder), outputs)
+        made = outputs.inside(folder)
+        if made.stems is not None:
+            made.stems.mkdir()
+        yield made
+        _move(made, outputs)
+    except OutputError as error:  # the user knows nothing of the hidden folder
+        raise OutputError(str(error).replace(f"{folder}/", f"{target}/")) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -106,6 +154,6 @@ def _move(made: OutputPaths, outputs: OutputPaths) -> None:
 
 
 def _reason(error: OSError) -> str:
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return "no permission; write elsewhere with -o"
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return "no permission; choose another folder with -o"
     return error.strerror or str(error)

@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emsync.checks import check_audio_stream, check_film, check_output, check_soundfont, check_video_output
+from emsync.checks import check_audio_stream, check_film, check_soundfont, check_container
 from emsync.options import ComposeOptions, MuxOptions, RenderOptions, ScoreOptions
-from emsync.output_paths import OutputPaths, staged
+from emsync.output_paths import OutputPaths, check_result, new_folder, staged
 from emsync.progress import StageClock, StageProgress, silent
 from emsync.report import Analysis, ScoreReport
 from emsync.types import Composition, CueSheet, VideoInfo
@@ -36,7 +36,7 @@ def score(
     from emsync.music.cue_sheet import write_cue_sheet
 
     outputs.check(film, overwrite=overwrite)
-    check_video_output(outputs.video)
+    check_container(outputs.video)
     check_soundfont(options.render)
     clock = StageClock(on_progress)
     with staged(outputs) as made:
@@ -46,7 +46,7 @@ def score(
         write_cue_sheet(analysis.cue_sheet, made.cue_sheet)
         composition = _compose(analysis.cue_sheet, made.midi, options.compose, clock)
         duration_s = analysis.cue_sheet.duration_s
-        rendered = _render(made.midi, made.wav, made.stems, duration_s, options.render, clock)
+        rendered = _render(made.midi, made.wav, duration_s, options.render, clock, stems=made.stems)
         muxed = _mux(film, made.wav, made.video, options.mux, clock)
     return ScoreReport(film, outputs, analysis, composition, rendered, muxed, clock.times)
 
@@ -62,7 +62,7 @@ def analyse(
     """A film in, its cue sheet out. Raises: EmsyncError."""
     from emsync.music.cue_sheet import write_cue_sheet
 
-    check_output(cue_sheet_path, film, overwrite=overwrite)
+    check_result(cue_sheet_path, film, overwrite=overwrite)
     info = check_film(film, options.video, options.spotting)
     analysis = _analyse(info, options, StageClock(on_progress))
     write_cue_sheet(analysis.cue_sheet, cue_sheet_path, overwrite=overwrite)
@@ -80,7 +80,7 @@ def compose(
     """A cue sheet in, a MIDI file out. Raises: EmsyncError."""
     from emsync.music.cue_sheet import read_cue_sheet
 
-    check_output(midi_path, cue_sheet_path, overwrite=overwrite)
+    check_result(midi_path, cue_sheet_path, overwrite=overwrite)
     cue_sheet = read_cue_sheet(cue_sheet_path)
     return _compose(cue_sheet, midi_path, options, StageClock(on_progress), overwrite=overwrite)
 
@@ -94,10 +94,15 @@ def render(
     overwrite: bool = False,
     on_progress: StageProgress = silent,
 ) -> RenderReport:
-    """A MIDI file in, a WAV out, as long as the music unless `duration_s` says otherwise.
+    """A MIDI file in, a WAV out, as long as the music and its tail if no duration is given.
 
-    Raises: EmsyncError.
+    With `options.stems`, the stems go into a folder beside the WAV. Raises: EmsyncError.
     """
+    check_result(wav_path, midi_path, overwrite=overwrite)
+    check_soundfont(options)
+    stems = wav_path.with_suffix(".stems") if options.stems else None
+    with new_folder(stems, overwrite=overwrite):
+        return _render(midi_path, wav_path, duration_s, options, StageClock(on_progress), stems=stems)
 
 
 def mux(
@@ -110,6 +115,9 @@ def mux(
     on_progress: StageProgress = silent,
 ) -> MuxReport:
     """A film and its music in, the film with the music out. Raises: EmsyncError."""
+    check_result(output, film, overwrite=overwrite)
+    check_result(output, music, overwrite=overwrite)
+    return _mux(film, music, output, options, StageClock(on_progress), overwrite=overwrite)
 
 
 def _analyse(info: VideoInfo, options: ScoreOptions, clock: StageClock) -> Analysis:
@@ -160,3 +168,40 @@ def _compose(
     with clock.stage("write"):
         write_midi(composition, cue_sheet, midi_path, overwrite=overwrite)
     return composition
+
+
+def _render(
+    midi_path: Path,
+    wav_path: Path,
+    duration_s: float | None,
+    options: RenderOptions,
+    clock: StageClock,
+    *,
+    stems: Path | None,
+) -> RenderReport:
+    from emsync.audio.render import render as render_music
+
+    with clock.stage("render") as on_progress:
+        return render_music(
+            midi_path,
+            wav_path,
+            duration_s=duration_s,
+            options=options,
+            on_progress=on_progress,
+            stems_folder=stems,
+        )
+
+
+def _mux(
+    film: Path,
+    music: Path,
+    output: Path,
+    options: MuxOptions,
+    clock: StageClock,
+    *,
+    overwrite: bool = False,
+) -> MuxReport:
+    from emsync.audio.mux import mux as join
+
+    with clock.stage("mux") as on_progress:
+        return join(film, music, output, options=options, on_progress=on_progress, overwrite=overwrite)

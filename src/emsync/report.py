@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -191,3 +192,19 @@ def _music_facts(composition: Composition) -> Json:
 def _music_rows(composition: Composition) -> list[Row]:
     notes = f"{len(composition.notes)} in {len(composition.bar_onsets_ticks)} bars, seed {composition.seed}"
     return [("boundaries", hits_for_people(composition.hits)), ("notes", notes)]
+
+
+def _sound_facts(rendered: RenderReport) -> Json:
+    lufs, peak_db = rendered.loudness_lufs, rendered.true_peak_db
+    return {
+        "loudness_lufs": round(lufs, 2) if math.isfinite(lufs) else None,
+        "true_peak_db": round(peak_db, 2) if math.isfinite(peak_db) else None,
+        "soundfont": str(rendered.soundfont.path),
+        "stems": [str(path) for path in rendered.stems],
+    }
+
+
+def _sound_rows(rendered: RenderReport) -> list[Row]:
+    loudness = f"{rendered.loudness_lufs:.1f} LUFS, peaks at {rendered.true_peak_db:.1f} dBTP"
+    soundfont = f"{rendered.soundfont.name} ({rendered.soundfont.origin})"
+    return [("loudness", loudness), ("soundfont", soundfont)]

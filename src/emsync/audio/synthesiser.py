@@ -40,7 +40,7 @@ class Synthesiser:
         self, performance: Performance, soundfont_path: Path, rate_hz: int, *, buses: bool = False
     ) -> None:
         """Open the font and prepare every voice. Raises `AudioError` if the font cannot be used."""
-        self._performance, self._rate_hz = performance, rate_hz
+        self._performance, self.rate_hz = performance, rate_hz
         self._font = SoundFontFile(soundfont_path)
         if not self._font.preset_names:
             raise AudioError(f"the soundfont {soundfont_path} holds no presets")
@@ -63,16 +63,16 @@ class Synthesiser:
     def end_s(self) -> float:
         """When the last voice and the hall have died away."""
         last = max((voice.end_frame for voice in self._voices), default=0)
-        return last / self._rate_hz + DECAY_S + PRE_DELAY_S
+        return last / self.rate_hz + DECAY_S + PRE_DELAY_S
 
     def windows(self, frames: int) -> Iterator[NDArray[np.float32]]:
         """All sound from time 0, `frames` in all, as windows of shape (buses, 2, up to one second)."""
-        reverbs = [Reverb(self._rate_hz) for _ in self.bus_tracks]
+        reverbs = [Reverb(self.rate_hz) for _ in self.bus_tracks]
         waiting = iter(self._voices)
         upcoming = next(waiting, None)
         active: list[Voice] = []
-        for first in range(0, frames, self._rate_hz):
-            size = min(self._rate_hz, frames - first)
+        for first in range(0, frames, self.rate_hz):
+            size = min(self.rate_hz, frames - first)
             while upcoming is not None and upcoming.start_frame < first + size:
                 active.append(upcoming)
                 upcoming = next(waiting, None)
@@ -92,7 +92,7 @@ class Synthesiser:
             automation = self._performance.automation[voice.note.channel]
             start, stop = max(voice.start_frame, first), min(voice.end_frame, first + size)
             sound = voice.render(start, stop - start, automation)
-            amount = automation.reverb.between(start / self._rate_hz, stop - start, self._rate_hz)
+            amount = automation.reverb.between(start / self.rate_hz, stop - start, self.rate_hz)
             bus, frames = self._bus[voice.note.track], slice(start - first, stop - first)
             dry[bus, :, frames] += sound
             send[bus, frames] += (sound[0] + sound[1]) * np.minimum(amount + voice.reverb_send, 1.0)
@@ -114,7 +114,7 @@ class Synthesiser:
     def _voice(self, note: ScoreNote, zone: Zone) -> Voice:
         if id(zone) not in self._waves:
             self._waves[id(zone)] = cut_wave(zone, self._font.audio(zone.sample))
-        return Voice(note, zone, self._waves[id(zone)], self._rate_hz)
+        return Voice(note, zone, self._waves[id(zone)], self.rate_hz)
 
     def _zones(self, note: ScoreNote) -> list[Zone]:
         preset = self._preset(note)

@@ -23,8 +23,8 @@ from emsync.audio.soundfont_file import Generator, Samples, Zone
 
 SILENCE_DB = 90.0
 """A voice this far below its peak is over."""
-FULL_DECAY_DB = 100.0
-"""Decay and release times of a volume envelope are given for a fall this deep."""
+FULL_DECAY_DB = 96.0
+"""Decay and release times of a volume envelope are given for a fall this deep (as FluidSynth reads it)."""
 ATTENUATION_SCALE = 0.4
 """Sound cards of the format's first days applied 0.4 of the written attenuation; fonts are voiced for it."""
 SHORTEST_ATTACK_S, SHORTEST_RELEASE_S, CHOKE_S = 0.001, 0.01, 0.02
@@ -204,8 +204,8 @@ class Voice:
     def _base_gain(self) -> float:
         velocity = self.zone.value(Generator.FIXED_VELOCITY)
         velocity = velocity if velocity >= 0 else self.note.velocity
-        attenuation_db = ATTENUATION_SCALE * max(self.zone.value(Generator.ATTENUATION), 0) / 10
-        return float((velocity / 127) ** 2 * 10 ** (-attenuation_db / 20))
+        attenuation_db = ATTENUATION_SCALE * self.zone.value(Generator.ATTENUATION) / 10
+        return min((velocity / 127) ** 2 * 10.0 ** (-attenuation_db / 20), 1.0)
 
     def _positions(
         self, times_s: NDArray[np.float32], bend: float | NDArray[np.float32]

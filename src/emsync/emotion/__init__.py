@@ -1,0 +1,1 @@
+"""From pictures to emotion: features, classifier, affect. The first stage of the paper."""

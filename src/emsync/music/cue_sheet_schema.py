@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -21,10 +22,12 @@ class FieldError(Exception):
 def _parse_frame_rate(value: object) -> str:
     """A number or a string, as the string `Fraction` understands."""
     text = str(value)
-    if isinstance(value, bool) or not _FRACTION.fullmatch(text) or text.split("/")[-1].strip("0") == "":
+    try:
+        rate = Fraction(text) if _FRACTION.fullmatch(text) else Fraction(0)
+    except ZeroDivisionError:
+        rate = Fraction(0)
+    if rate <= 0:
         raise ValueError(f'{value!r} is no frame rate; write "25" or "24000/1001"')
-    if Fraction(text) == 0:
-        raise ValueError("the frame rate must be more than 0")
     return text
 
 
@@ -142,7 +145,7 @@ def _faults_between_fields(file: CueSheetFile) -> Iterator[str]:
 
 
 def _faults_of_order(name: str, times_s: Sequence[float]) -> Iterator[str]:
-    for number, (earlier, later) in enumerate(zip(times_s, times_s[1:], strict=False), start=1):
+    for number, (earlier, later) in enumerate(pairwise(times_s), start=1):
         if later <= earlier:
             yield (
                 f"{name}[{number}].time_s: {later} does not lie after {name}[{number - 1}] ({earlier}); "

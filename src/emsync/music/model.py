@@ -1,8 +1,8 @@
 """The composer network at work: ONNX Runtime over a KV cache that is updated in place.
 
-The cache is a line of `context` places. A token fills the next place; when the line is full, its oldest quarter
-is dropped and the rest moves to the front. Keys were rotated by the position of their token in the music, not by
-their place, and only differences of positions count, so nothing has to be computed again.
+The cache is a line of `context` places. A token fills the next place; when the line is full, its oldest
+quarter is dropped and the rest moves to the front. Keys were rotated by the position of their token in the
+music, not by their place, and only differences of positions count, so nothing has to be computed again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ROPE_BASE = 10_000.0
 CONDITION_COUNT = 3
 MOST_THREADS = 4
 ONE_THREAD_BYTES = 8_000_000
-"""Up to this size of weights times batch, one thread decodes as fast as two and leaves the other core free."""
+"""Up to this size of weights times batch, one thread is as fast as two and leaves the other core free."""
 LONGEST_FEED = 256
 """Tokens that go through the network at once; bounds the memory of a long prefill."""
 _DROPPED_PART = 4
@@ -63,8 +63,8 @@ class _Sizes:
         vocabulary = VOCABULARIES.get(sizes.vocabulary)
         if vocabulary is None or vocabulary.size != sizes.vocabulary_size:
             raise WeightsError(
-                f"{path}: made for vocabulary {sizes.vocabulary!r} of {sizes.vocabulary_size} tokens, which this "
-                "version of emsync does not know; use weights and program of one version"
+                f"{path}: made for vocabulary {sizes.vocabulary!r} of {sizes.vocabulary_size} tokens, which "
+                "this version of emsync does not know; use weights and program of one version"
             )
         return sizes
 
@@ -130,8 +130,8 @@ class ComposerModel:
     def truncate(self, position: int) -> None:
         """Take back the newest tokens, so that `position` tokens count as fed.
 
-        Costs nothing. Steps after it give what they gave the first time, unless the window slid in between: what
-        it dropped stays forgotten.
+        Costs nothing. Steps after it give what they gave the first time, unless the window slid in between:
+        what it dropped stays forgotten.
 
         Raises: ValueError if `position` lies before the window or in the future.
         """
@@ -223,7 +223,7 @@ class _Memory:
         return _Memory(self.cache[:, :, part], self.cosines, self.sines, self.logits[part])
 
     def rotate_from(self, first_position: int) -> None:
-        """Give the places the positions `first_position` and on, angles in fp64: exact after hours of music."""
+        """Give the places the positions `first_position` and on; angles in fp64 stay exact for hours."""
         context, half = self.cosines.shape
         frequencies = ROPE_BASE ** (-np.arange(half) / half)
         angles = np.arange(first_position, first_position + context)[:, None] * frequencies

@@ -31,8 +31,8 @@ and saturation of nearly black pixels are noise, so that detectors see cuts insi
 trailer, all below 5 levels, while its weakest real cut, between two dark shots, has 16."""
 
 FLASH_RATIO = 1 / 3
-"""A run of cuts is a flash if the picture after it differs from the one before by less than this share
-of what the flash itself changed."""
+"""A cut was a flash if the picture 0.2 s after it differs from the one before it by less than this share of
+what the cut itself changed."""
 
 DETECTOR_NAMES = ("adaptive", "content", "ffmpeg", "histogram")
 
@@ -99,12 +99,13 @@ class CutFilter:
 
     A raw cut that hardly changes the picture is ignored. Raw cuts that follow one another within 0.2 s form a
     run, which counts as one cut: the strongest. If the picture after the run is again the one before it, the
-    run was a flash and counts as none.
+    run was a flash and counts as none. `shown` is the thumbnail of the last frame that is known not to
+    open another shot.
     """
 
     def __init__(self) -> None:
         self._run: list[Candidate] = []
-        self._last_kept_s = 0.0
+        self._last_kept_s = -MINIMUM_DISTANCE_S
 
     def add(self, candidate: Candidate) -> None:
         """Take the next raw cut; call `settle` with its time first."""
@@ -116,22 +117,22 @@ class CutFilter:
             middle = [strongest] if strongest is not self._run[0] else []
             self._run = [self._run[0], *middle, candidate]
 
-    def settle(self, now_s: float) -> Candidate | None:
+    def settle(self, now_s: float, shown: NDArray[np.uint8]) -> Candidate | None:
         """The cut that has become final, if any, once every raw cut before `now_s` was added."""
         if not self._run:
             return None
         since_last_s = now_s - self._run[-1].cut.time_s
         if since_last_s < MINIMUM_DISTANCE_S and now_s - self._run[0].cut.time_s < LONGEST_RUN_S:
             return None
-        return self.finish()
+        return self.finish(shown)
 
-    def finish(self) -> Candidate | None:
+    def finish(self, shown: NDArray[np.uint8]) -> Candidate | None:
         """The cut still pending at the end of the video, if any."""
         run, self._run = self._run, []
-        if not run or _is_flash(run):
+        if not run or _is_flash(run[0], shown):
             return None
         kept = _strongest(run)
-        if kept.cut.time_s - self._last_kept_s < MINIMUM_DISTANCE_S and self._last_kept_s > 0:
+        if kept.cut.time_s - self._last_kept_s < MINIMUM_DISTANCE_S:
             return None
         self._last_kept_s = kept.cut.time_s
         return kept
@@ -147,11 +148,9 @@ def _strongest(run: Sequence[Candidate]) -> Candidate:
     return max(run, key=lambda candidate: candidate.cut.strength)
 
 
-def _is_flash(run: Sequence[Candidate]) -> bool:
-    if len(run) < 2:
-        return False
-    changed = _mean_difference(run[0].before, run[0].after)
-    return _mean_difference(run[0].before, run[-1].after) < FLASH_RATIO * changed
+def _is_flash(first: Candidate, shown: NDArray[np.uint8]) -> bool:
+    changed = _mean_difference(first.before, first.after)
+    return _mean_difference(first.before, shown) < FLASH_RATIO * changed
 
 
 def _mean_difference(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:

@@ -153,13 +153,14 @@ class _Watcher:
         for cut in self._detector.watch(picture):
             self._consider(cut)
         if len(self._recent) > self._detector.lag_frames:
-            self._settle(self._recent[-1 - self._detector.lag_frames].time_s)
+            self._settle(self._recent[-1 - self._detector.lag_frames])
 
     def finish(self) -> None:
         """The video ended: decide what was open and hand out the frames still held."""
         for cut in self._detector.finish():
             self._consider(cut)
-        self._keep(self._filter.finish())
+        if self._recent:
+            self._keep(self._filter.finish(self._recent[-1].small))
         self._sampler.finish()
 
     def _sample_if_due(self, picture: Picture) -> None:
@@ -171,16 +172,16 @@ class _Watcher:
         self._due_s += periods * self._period_s
 
     def _consider(self, cut: Cut) -> None:
-        self._keep(self._filter.settle(cut.time_s))
         for before, after in pairwise(self._recent):
             if after.time_s == cut.time_s:
+                self._keep(self._filter.settle(cut.time_s, before.small))
                 opening = self._maker.sample(after)
                 self._filter.add(Candidate(cut, opening, before=before.small, after=after.small))
 
-    def _settle(self, now_s: float) -> None:
-        """No raw cut at or before `now_s` can come any more."""
-        self._keep(self._filter.settle(now_s))
-        self._sampler.release(min(now_s, self._filter.pending_s))
+    def _settle(self, picture: Picture) -> None:
+        """No raw cut at or before this picture can come any more."""
+        self._keep(self._filter.settle(picture.time_s, picture.small))
+        self._sampler.release(min(picture.time_s, self._filter.pending_s))
 
     def _keep(self, candidate: Candidate | None) -> None:
         if candidate is not None:

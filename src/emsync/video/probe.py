@@ -49,7 +49,7 @@ def probe(path: Path) -> VideoInfo:
                 f"{path}: none of its {len(survey.frame_pts)} frames can be decoded; "
                 "the file is damaged, so use another copy"
             )
-        return _describe(path, container, stream, survey, survey.first_frame)
+        return _describe(path, container, stream=stream, survey=survey, frame=survey.first_frame)
 
 
 @contextmanager
@@ -146,12 +146,12 @@ def _first_frame_in(packet: Packet[VideoStream]) -> VideoFrame | None:
 
 
 def _describe(
-    path: Path, container: InputContainer, stream: VideoStream, survey: _Survey, frame: VideoFrame
+    path: Path, container: InputContainer, *, stream: VideoStream, survey: _Survey, frame: VideoFrame
 ) -> VideoInfo:
     time_base = _time_base(stream)
     shown_pts = _shown_pts(survey)
     spacings = np.diff(shown_pts)
-    rate_fps = _frame_rate(stream, shown_pts, time_base)
+    rate_fps = _frame_rate(stream, shown_pts, time_base=time_base)
     last_s = survey.last_duration * time_base or _usual_spacing(spacings) * time_base or 1 / rate_fps
     rotation_degrees = -frame.rotation % 360
     width, height = _displayed_size(stream, frame, rotation_degrees)
@@ -185,7 +185,7 @@ def _usual_spacing(spacings: NDArray[np.int64]) -> int:
     return int(np.median(spacings)) if spacings.size else 0
 
 
-def _frame_rate(stream: VideoStream, shown_pts: NDArray[np.int64], time_base: Fraction) -> Fraction:
+def _frame_rate(stream: VideoStream, shown_pts: NDArray[np.int64], *, time_base: Fraction) -> Fraction:
     """Mean rate of the frames; the rate the container declares where the two agree within 0.5 %."""
     declared = stream.guessed_rate or stream.average_rate
     span_s = int(shown_pts[-1] - shown_pts[0]) * time_base

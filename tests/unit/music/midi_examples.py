@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from itertools import pairwise
+from typing import Any
 
 import mido
 import numpy as np
@@ -71,7 +72,7 @@ def cue_sheet_of(duration_s: float, title: str = "Film") -> CueSheet:
     )
 
 
-def absolute(file: mido.MidiFile, track: mido.MidiTrack) -> list[tuple[float, mido.Message]]:
+def absolute(file: mido.MidiFile, track: mido.MidiTrack) -> list[tuple[float, Any]]:
     """Seconds and message, in exact arithmetic through the file's own tempo map."""
     tempi, now = [], 0
     for message in file.tracks[0]:

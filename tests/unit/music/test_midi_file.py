@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import miditoolkit
 import mido
 import numpy as np
 import pretty_midi
 import pytest
-import symusic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from midi_examples import (
@@ -26,6 +26,7 @@ from midi_examples import (
     random_bars,
     random_notes,
 )
+from symusic.core import ScoreTick
 
 from emsync.errors import MidiError, OutputError
 from emsync.music.midi_file import read_markers, read_midi, write_midi
@@ -80,7 +81,7 @@ def pretty_midi_notes(path: Path) -> list[tuple[float, float, int, int, int]]:
 
 
 def symusic_notes(path: Path) -> list[tuple[float, float, int, int, int]]:
-    score = symusic.Score(path).to("second")
+    score: Any = ScoreTick.from_file(path).to("second")
     return in_order(
         [
             (note.start, note.end, CHANNELS[track.program, track.is_drum], note.pitch, note.velocity)
@@ -130,7 +131,7 @@ def test_only_groups_with_notes_have_a_track(tmp_path: Path) -> None:
 def test_no_notes_still_make_a_valid_file(tmp_path: Path) -> None:
     write_midi(composition_of(notes_of(), (), 1000), cue_sheet_of(8.0), tmp_path / "score.mid")
     assert len(mido.MidiFile(tmp_path / "score.mid").tracks) == 1
-    assert not symusic.Score(tmp_path / "score.mid").tracks
+    assert not ScoreTick.from_file(tmp_path / "score.mid").tracks
     with pytest.raises(MidiError, match=r"score\.mid: holds no notes"):
         read_midi(tmp_path / "score.mid")
 

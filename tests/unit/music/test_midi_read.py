@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import mido
 import pytest
@@ -19,7 +20,7 @@ from emsync.types import (
 )
 
 
-def save(path: Path, *tracks: list[mido.Message], kind: int = 1) -> Path:
+def save(path: Path, *tracks: list[Any], kind: int = 1) -> Path:
     file = mido.MidiFile(type=kind, ticks_per_beat=480)
     file.tracks.extend(mido.MidiTrack(track) for track in tracks)
     file.save(path)

@@ -20,7 +20,7 @@ TOLERANCE = 1e-4
 NEEDS_TRAIN = "weights are made with torch and onnx: pip install emsync[train]"
 
 
-def _make_weights(path: Path, *, layers: int, context: int = CONTEXT, quantisation: str = "fp32") -> Path:
+def _make_weights(path: Path, *, layers: int, context: int = CONTEXT) -> Path:
     torch = pytest.importorskip("torch", reason=NEEDS_TRAIN)
     pytest.importorskip("onnx", reason=NEEDS_TRAIN)
     from emsync_train.export import export  # noqa: PLC0415
@@ -32,7 +32,7 @@ def _make_weights(path: Path, *, layers: int, context: int = CONTEXT, quantisati
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
-    export(model, path, metadata={"vocabulary": EMSYNC.name, "run": "test"}, quantisation=quantisation)
+    export(model, path, metadata={"vocabulary": EMSYNC.name, "run": "test"}, quantisation="fp32")
     return path
 
 
@@ -250,9 +250,7 @@ def test_altered_metadata_is_refused(
     path = Path(shutil.copy(three_layers, tmp_path / "altered.onnx"))
     proto = onnx.load(path)
     properties = {entry.key: entry.value for entry in proto.metadata_props} | changes
-    onnx.helper.set_model_props(
-        proto, {key: value for key, value in properties.items() if value is not None}
-    )
+    onnx.helper.set_model_props(proto, {key: value for key, value in properties.items() if value is not None})
     onnx.save(proto, path)
     with pytest.raises(WeightsError, match=message):
         ComposerModel.load(path)

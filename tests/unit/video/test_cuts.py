@@ -18,13 +18,14 @@ def _candidate(time_s: float, strength: float, before=GRAY, after=RED) -> Candid
     return Candidate(Cut(time_s, strength), opening, before=before, after=after)
 
 
-def _filtered(candidates: list[Candidate], end_s: float = 100.0) -> list[float]:
+def _filtered(candidates: list[Candidate]) -> list[float]:
+    """Times of the cuts that stay, when the last picture is shown to the end."""
     cut_filter = CutFilter()
     kept = []
     for candidate in candidates:
-        kept.append(cut_filter.settle(candidate.cut.time_s))
+        kept.append(cut_filter.settle(candidate.cut.time_s, candidate.before))
         cut_filter.add(candidate)
-    kept += [cut_filter.settle(end_s), cut_filter.finish()]
+    kept.append(cut_filter.finish(candidates[-1].after))
     return [candidate.cut.time_s for candidate in kept if candidate]
 
 
@@ -60,6 +61,14 @@ def test_a_flash_is_no_cut() -> None:
     assert _filtered([_candidate(1.0, 0.9, GRAY, WHITE), _candidate(1.04, 0.9, WHITE, GRAY)]) == []
 
 
+def test_a_flash_whose_end_the_detector_missed_is_no_cut() -> None:
+    cut_filter = CutFilter()
+    cut_filter.add(_candidate(1.0, 0.9, GRAY, WHITE))
+    assert cut_filter.settle(1.1, WHITE) is None
+    assert cut_filter.settle(1.3, GRAY) is None
+    assert cut_filter.finish(GRAY) is None
+
+
 def test_a_flash_that_hides_a_cut_is_a_cut() -> None:
     assert _filtered([_candidate(1.0, 0.9, GRAY, WHITE), _candidate(1.04, 0.8, WHITE, RED)]) == [1.0]
 
@@ -77,7 +86,7 @@ def test_strobe_light_neither_fills_memory_nor_breaks_the_distance() -> None:
     cut_filter = CutFilter()
     kept_s = []
     for candidate in strobe:
-        found = cut_filter.settle(candidate.cut.time_s)
+        found = cut_filter.settle(candidate.cut.time_s, candidate.before)
         kept_s += [found.cut.time_s] if found else []
         cut_filter.add(candidate)
         assert candidate.cut.time_s - cut_filter.pending_s <= 1.0

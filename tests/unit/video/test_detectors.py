@@ -6,6 +6,7 @@ from pathlib import Path
 
 import av
 import pytest
+from tests.media import make_video
 
 from emsync.types import Cut
 from emsync.video.cuts import DETECTOR_NAMES, detector_named
@@ -14,7 +15,6 @@ from emsync.video.detectors.ffmpeg import SCENE_THRESHOLD
 from emsync.video.frames import scan
 from emsync.video.pictures import PictureMaker
 from emsync.video.probe import probe
-from tests.media import make_video
 
 CUTS_S = (0.8, 1.6, 2.4, 3.2)
 

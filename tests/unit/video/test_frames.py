@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.media import SHOT_COLOURS, make_corrupt, make_truncated, make_video
 
 from emsync.errors import VideoError
 from emsync.types import SampledFrame
 from emsync.video.cuts import detector_named, shots_between
 from emsync.video.frames import Scan, scan
 from emsync.video.probe import probe
-from tests.media import SHOT_COLOURS, make_corrupt, make_truncated, make_video
 
 
 def _scan(
@@ -106,12 +106,12 @@ def test_cuts_of_a_variable_frame_rate_have_the_times_of_their_frames(tmp_path: 
         ("odd.mp4", "yuv444p", None, (65, 37)),
         ("ten bit.mp4", "yuv420p10le", None, (64, 36)),
         ("gray.mkv", "gray", "ffv1", (64, 36)),
-        ("tiny.mkv", "yuv420p", "ffv1", (2, 2)),
-        ("tall.mkv", "yuv420p", "ffv1", (2, 300)),
+        ("tiny.mov", "rgb24", "png", (2, 2)),
+        ("tall.mov", "rgb24", "png", (2, 300)),
     ],
 )
 @pytest.mark.parametrize("detector", ["adaptive", "ffmpeg"])
-def test_unusual_pictures_are_scanned(  # noqa: PLR0917
+def test_unusual_pictures_are_scanned(
     tmp_path: Path, name: str, pixel_format: str, codec: str | None, size: tuple[int, int], detector: str
 ) -> None:
     film = make_video(

@@ -8,10 +8,6 @@ from pathlib import Path
 
 import av
 import pytest
-
-from emsync.errors import VideoError
-from emsync.types import AudioStream
-from emsync.video.probe import probe
 from tests.media import (
     make_corrupt,
     make_sound_only,
@@ -20,6 +16,10 @@ from tests.media import (
     make_video,
     make_video_without_frames,
 )
+
+from emsync.errors import VideoError
+from emsync.types import AudioStream
+from emsync.video.probe import probe
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm", ".avi"])

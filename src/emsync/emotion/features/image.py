@@ -1,3 +1,77 @@
-"""tmp"""
-IMAGE_SIZE=224
-FEATURE_DIMENSION=1280
+"""What a picture shows: pooled EfficientNet-Lite0 features, int8, on ONNX Runtime.
+
+The network was trained on ImageNet by its authors and is frozen. Converted by
+`emsync_train.emotion.convert_image_net`; normalisation is inside the graph.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emsync.errors import WeightsError
+from emsync.weights import ASSETS, load_weights
+
+IMAGE_FEATURES = "image_features"
+"""Name of the weights in the manifest."""
+
+FEATURE_NAME = "efficientnet_lite0"
+FEATURE_DIMENSION = 1280
+IMAGE_SIZE = 224
+
+BLANK_DEVIATION = 4.0
+"""A frame whose 8-bit values vary less than this shows nothing: black, white, a plain fade."""
+
+
+def has_picture(rgb: NDArray[np.uint8]) -> bool:
+    """Whether a frame shows anything at all; `rgb` has shape (224, 224, 3)."""
+    return bool(rgb[::4, ::4].std() >= BLANK_DEVIATION)
+
+
+class ImageFeatures:
+    """EfficientNet-Lite0 behind the `FeatureExtractor` contract."""
+
+    name = FEATURE_NAME
+    dimension = FEATURE_DIMENSION
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    @classmethod
+    def load(cls, threads: int = 0, folder: Path = ASSETS) -> ImageFeatures:
+        """Read the network; `threads` 0 means one for each core.
+
+        Raises: WeightsError if the file is missing, altered or not a network.
+        """
+        return cls(open_session(load_weights(IMAGE_FEATURES, folder), threads))
+
+    def extract(self, pieces: NDArray[np.uint8], /) -> NDArray[np.float32]:
+        """Features of RGB frames.
+
+        Args:
+            pieces: shape (N, 224, 224, 3), N >= 1.
+        Returns: shape (N, 1280), in [0, 6].
+        Raises: ValueError for another shape or type; WeightsError if a feature is not finite.
+        """
+        if pieces.dtype != np.uint8 or pieces.ndim != 4 or pieces.shape[1:] != (IMAGE_SIZE, IMAGE_SIZE, 3):
+            raise ValueError(f"uint8 frames (N, 224, 224, 3) expected, got {pieces.dtype} {pieces.shape}")
+        features: NDArray[np.float32] = self._session.run(["features"], {"rgb": pieces})[0]
+        if not np.isfinite(features).all():
+            raise WeightsError("The image features are not finite; the weights do not fit this machine.")
+        return features
+
+
+def open_session(content: bytes, threads: int) -> Any:
+    import onnxruntime  # noqa: PLC0415  (0.1 s that --help must not pay)
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # decoding needs the cores
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises its own classes, with no public base but Exception
+        raise WeightsError(f"The image features cannot be loaded by onnxruntime: {error}") from error
