@@ -103,7 +103,9 @@ def _fixed(point: Point) -> tuple[int, int]:
     return round(point[0] * 16), round(point[1] * 16)
 
 
-def ground(picture: Picture, outline: Callable[[NDArray[np.float64]], NDArray[np.float64]], colour: Colour) -> None:
+def ground(
+    picture: Picture, outline: Callable[[NDArray[np.float64]], NDArray[np.float64]], colour: Colour
+) -> None:
     """Everything below the outline, a function from x to y."""
     xs = np.arange(-4.0, WIDTH + 8.0, 4.0)
     top = np.stack([xs, outline(xs)], axis=1)
@@ -111,7 +113,9 @@ def ground(picture: Picture, outline: Callable[[NDArray[np.float64]], NDArray[np
     polygon(picture, np.concatenate([top, corners]), colour)
 
 
-def sea(picture: Picture, time_s: float, *, horizon: float, colours: tuple[Colour, Colour], swell: float) -> None:
+def sea(
+    picture: Picture, time_s: float, *, horizon: float, colours: tuple[Colour, Colour], swell: float
+) -> None:
     """Seven rows of waves from the horizon to the viewer; `swell` is the height of the nearest in pixels."""
     far, near = np.array(colours[0]), np.array(colours[1])
     for row in range(7):
@@ -121,7 +125,12 @@ def sea(picture: Picture, time_s: float, *, horizon: float, colours: tuple[Colou
         phase = time_s * (0.8 + 0.9 * nearness) + row * 1.7
 
         def outline(
-            xs: NDArray[np.float64], *, b: float = base, h: float = height, w: float = length, p: float = phase
+            xs: NDArray[np.float64],
+            *,
+            b: float = base,
+            h: float = height,
+            w: float = length,
+            p: float = phase,
         ) -> NDArray[np.float64]:
             return b + h * np.sin(xs / w * 6.28 + p) + 0.4 * h * np.sin(xs / w * 14.1 - 1.6 * p)
 
@@ -158,7 +167,12 @@ def embers(picture: Picture, time_s: float, *, count: int = 90) -> None:
         age = (y + time_s * (0.25 + 0.5 * pace)) % 1.0
         left = x * WIDTH + 30 * np.sin(time_s * 2 + x * 50) * age
         fade = 1.0 - age
-        disc(picture, (left, HEIGHT * fade), 0.8 + 2 * size * fade, (255, round(90 + 140 * fade), round(60 * fade)))
+        disc(
+            picture,
+            (left, HEIGHT * fade),
+            0.8 + 2 * size * fade,
+            (255, round(90 + 140 * fade), round(60 * fade)),
+        )
 
 
 def stars(picture: Picture, time_s: float, *, count: int = 220, turn: float = 0.0) -> None:
@@ -172,7 +186,9 @@ def stars(picture: Picture, time_s: float, *, count: int = 220, turn: float = 0.
         disc(picture, (left, top), 0.5 + 1.1 * size, (light, light, min(255, light + 25)))
 
 
-def balloon(picture: Picture, centre: Point, size: float, *, tilt: float = 0.0, colour: Colour = (214, 40, 48)) -> None:
+def balloon(
+    picture: Picture, centre: Point, size: float, *, tilt: float = 0.0, colour: Colour = (214, 40, 48)
+) -> None:
     """The hero: a balloon `size` pixels wide on a string, leaning by `tilt` radians."""
     x, y = centre
     lean = np.array([-np.sin(tilt), np.cos(tilt)])
@@ -181,7 +197,13 @@ def balloon(picture: Picture, centre: Point, size: float, *, tilt: float = 0.0, 
     curl = np.sin(along * 6.0 + x * 0.05) * size * 0.08
     string = knot + lean * along * size * 1.5 + curl * np.array([1.0, 0.0])
     cv2.polylines(
-        picture, [np.round(string * 16).astype(np.int32)], False, (240, 236, 228), 1, cv2.LINE_AA, SUBPIXEL_BITS
+        picture,
+        [np.round(string * 16).astype(np.int32)],
+        False,
+        (240, 236, 228),
+        1,
+        cv2.LINE_AA,
+        SUBPIXEL_BITS,
     )
     axes = (round(size * 8), round(size * 9.6))
     dark = tuple(int(channel * 0.72) for channel in colour)

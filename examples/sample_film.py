@@ -57,7 +57,9 @@ CUTS_S = tuple(shot.start_frame / FRAME_RATE_FPS for shot in SHOTS[1:])
 
 def picture_at(frame_number: int) -> Picture:
     """The finished picture of one frame, RGB uint8, shape (360, 640, 3)."""
-    shot = max((shot for shot in SHOTS if shot.start_frame <= frame_number), key=lambda shot: shot.start_frame)
+    shot = max(
+        (shot for shot in SHOTS if shot.start_frame <= frame_number), key=lambda shot: shot.start_frame
+    )
     return lens(shot.picture((frame_number - shot.start_frame) / FRAME_RATE_FPS))
 
 
@@ -74,7 +76,9 @@ def sound_bed() -> NDArray[np.float32]:
         sound[-fade:] *= ramp[::-1]
         bed[start : end + fade] += sound
     late = np.roll(bed, 240)
-    return np.clip(np.stack([0.8 * bed + 0.2 * late, 0.2 * bed + 0.8 * late])[:, :total], -1, 1).astype(np.float32)
+    return np.clip(np.stack([0.8 * bed + 0.2 * late, 0.2 * bed + 0.8 * late])[:, :total], -1, 1).astype(
+        np.float32
+    )
 
 
 def render_sample_film(path: Path) -> None:

@@ -6,6 +6,8 @@ past a fire, is left alone in the snow, and finds company at last.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 from sample_brushes import (
@@ -98,7 +100,7 @@ def storm(time_s: float) -> Picture:
 def _bolt(picture: Picture, x: float, seed: int) -> None:
     steps = np.random.default_rng(seed).normal(0.0, 15.0, 11)
     points = np.stack([x + np.cumsum(steps), np.linspace(0, 200, 11)], axis=1)
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(points):
         glow(picture, (x1, y1), 34, (120, 130, 190), strength=0.5)
         line(picture, (x0, y0), (x1, y1), (235, 238, 255), 2)
 
@@ -176,7 +178,9 @@ def dive(time_s: float) -> Picture:
         side = -1 if index % 2 else 1
         tall = 30 + 260 * depth**2
         x = 320 + side * reach
-        slab = np.array([[x, 180 - tall], [x + side * reach * 0.5, 180 - tall * 1.4], [x + side * reach * 0.5, 420.0]])
+        slab = np.array(
+            [[x, 180 - tall], [x + side * reach * 0.5, 180 - tall * 1.4], [x + side * reach * 0.5, 420.0]]
+        )
         polygon(picture, np.concatenate([slab, [[x, 180 + tall]]]), (8, 20, round(30 + 40 * depth)))
         line(picture, (x, 180 - tall), (x, 180 + tall), (light, 40, round(light * 0.8)), 1 + round(3 * depth))
     balloon(picture, (320 + 60 * np.sin(time_s * 5), 170), 46 + 12 * time_s, tilt=0.5 * np.cos(time_s * 5))
@@ -219,7 +223,9 @@ def snowfield(time_s: float) -> Picture:
     ground(picture, lambda xs: 310 + 6 * np.sin(xs / 90 + 2), (214, 219, 226))
     _bare_tree(picture, (430.0, 318.0), 92.0, -np.pi / 2, 6)
     droop = min(time_s, 6.0)
-    balloon(picture, (352.0, 178 + 4 * droop), 34 - 1.2 * droop, tilt=-0.3 - 0.05 * droop, colour=(150, 50, 56))
+    balloon(
+        picture, (352.0, 178 + 4 * droop), 34 - 1.2 * droop, tilt=-0.3 - 0.05 * droop, colour=(150, 50, 56)
+    )
     snow(picture, time_s)
     return camera(picture, zoom=1.0 + 0.02 * time_s)
 
@@ -251,7 +257,13 @@ def reveal(time_s: float) -> Picture:
     glow(picture, (320, 300), 340, (255, 220, 130), strength=0.9)
     ground(picture, lambda xs: 300 - 60 * np.abs(np.sin(xs / 150 + 1.2)), (150, 130, 176))
     ground(picture, lambda xs: 330 - 34 * np.abs(np.sin(xs / 95 + 0.4)), (104, 96, 146))
-    colours: tuple[Colour, ...] = ((250, 196, 40), (60, 150, 220), (240, 110, 160), (110, 190, 90), (170, 110, 220))
+    colours: tuple[Colour, ...] = (
+        (250, 196, 40),
+        (60, 150, 220),
+        (240, 110, 160),
+        (110, 190, 90),
+        (170, 110, 220),
+    )
     for index in range(22):
         size = 18 + (index * 7) % 26
         x = (index * 97.0) % WIDTH + 12 * np.sin(time_s * 1.5 + index)

@@ -14,8 +14,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-
 from tests.composer import plain_chords
+
+from emsync.cli import main, run
 
 ROOT = Path(__file__).parents[1]
 COMPOSER = "emsync.music.compose"
@@ -32,8 +33,6 @@ class Ended:
 
 def run_here(*arguments: str | Path, capture: pytest.CaptureFixture[str]) -> Ended:
     """Run a command in this process."""
-    from emsync.cli import run
-
     capture.readouterr()
     with pytest.raises(SystemExit) as ended:
         run([str(argument) for argument in arguments])
@@ -72,6 +71,4 @@ def composer_module(compose: Callable[..., object] = plain_chords) -> ModuleType
 
 if __name__ == "__main__":
     sys.modules[COMPOSER] = composer_module()
-    from emsync.cli import main
-
     main()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from emsync.errors import AudioError, InputError
+from emsync.errors import AudioError, InputError, OutputError
 from emsync.options import MuxOptions, RenderOptions, SpottingOptions, VideoOptions
 from emsync.types import AffectCurve, AffectPoint, VideoInfo
 
@@ -40,8 +40,7 @@ def check_audio_stream(info: VideoInfo, options: MuxOptions) -> None:
     count = len(info.audio_streams)
     if count and options.audio_stream >= count:
         raise AudioError(
-            f"{info.path}: has no sound stream {options.audio_stream}; "
-            f"--audio-stream may be 0 to {count - 1}"
+            f"{info.path}: has no sound stream {options.audio_stream}; --audio-stream may be 0 to {count - 1}"
         )
 
 
@@ -50,3 +49,11 @@ def check_soundfont(options: RenderOptions) -> None:
     from emsync.audio.soundfont import find_soundfont
 
     find_soundfont(options.soundfont)
+
+
+def check_container(video: Path) -> None:
+    """Raise `OutputError` if the result has a suffix that cannot be muxed."""
+    from emsync.audio.mux import SOUND_CODECS
+
+    if video.suffix.lower() not in SOUND_CODECS:
+        raise OutputError(f"{video}: the name of the film must end in {', '.join(SOUND_CODECS)}")

@@ -12,6 +12,8 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -27,7 +29,7 @@ from emsync.options import (
     SpottingOptions,
     VideoOptions,
 )
-from emsync.progress import StageProgress, progress_bars
+from emsync.progress import progress_bars
 
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
@@ -88,17 +90,22 @@ def score(
     """
     with _one_line_errors():
         from emsync import pipeline, report
+        from emsync.output_paths import OutputPaths
 
         options = ScoreOptions(
             video=VideoOptions(detector=detector),
-            spotting=pipeline.spotting_options(minimum_distance, hit or (), boundaries),
-            compose=ComposeOptions(seed=seed, sync=sync, temperature=temperature, top_p=top_p, threads=threads),
+            spotting=_spotting(minimum_distance, hit, boundaries),
+            compose=ComposeOptions(
+                seed=seed, sync=sync, temperature=temperature, top_p=top_p, threads=threads
+            ),
             render=RenderOptions(soundfont=soundfont, stems=stems),
             mux=MuxOptions(original_sound=original_sound, audio_stream=audio_stream),
         )
         with progress_bars(not quiet) as on_progress:
-            result = pipeline.score(film, output, options, overwrite=force, on_progress=on_progress)
-        _tell(report.score_as_json(result), report.score_for_people(result), as_json=as_json, quiet=quiet)
+            outputs = OutputPaths.of(film, output, stems=stems)
+            result = pipeline.score(film, outputs, options, overwrite=force, on_progress=on_progress)
+        told = report.score_as_json(result), report.score_for_people(result)
+        _tell(*told, as_json=as_json, quiet=quiet)
 
 
 @app.command()
@@ -120,15 +127,18 @@ def analyse(
     """
     with _one_line_errors():
         from emsync import pipeline, report
+        from emsync.output_paths import cue_sheet_beside
 
+        path = output or cue_sheet_beside(film)
         options = ScoreOptions(
             video=VideoOptions(detector=detector),
-            spotting=pipeline.spotting_options(minimum_distance, hit or (), boundaries),
+            spotting=_spotting(minimum_distance, hit, boundaries),
             compose=ComposeOptions(threads=threads),
         )
         with progress_bars(not quiet) as on_progress:
-            result = pipeline.analyse_to_file(film, output, options, overwrite=force, on_progress=on_progress)
-        _tell(report.analysis_as_json(result), report.analysis_for_people(result), as_json=as_json, quiet=quiet)
+            seen = pipeline.analyse(film, path, options, overwrite=force, on_progress=on_progress)
+        told = report.analysis_as_json(path, seen), report.analysis_for_people(path, seen)
+        _tell(*told, as_json=as_json, quiet=quiet)
 
 
 @app.command()
@@ -150,11 +160,14 @@ def compose(
     """
     with _one_line_errors():
         from emsync import pipeline, report
+        from emsync.output_paths import midi_beside
 
+        path = output or midi_beside(cues)
         options = ComposeOptions(seed=seed, sync=sync, temperature=temperature, top_p=top_p, threads=threads)
         with progress_bars(not quiet) as on_progress:
-            result = pipeline.compose_to_file(cues, output, options, overwrite=force, on_progress=on_progress)
-        _tell(report.music_as_json(result), report.music_for_people(result), as_json=as_json, quiet=quiet)
+            music = pipeline.compose(cues, path, options, overwrite=force, on_progress=on_progress)
+        told = report.music_as_json(path, music), report.music_for_people(path, music)
+        _tell(*told, as_json=as_json, quiet=quiet)
 
 
 @app.command()
@@ -175,12 +188,14 @@ def render(
     with _one_line_errors():
         from emsync import pipeline, report
 
+        path = output or midi.with_suffix(".wav")
         options = RenderOptions(soundfont=soundfont, stems=stems)
         with progress_bars(not quiet) as on_progress:
-            result = pipeline.render_to_file(
-                midi, output, options, duration_s=duration, overwrite=force, on_progress=on_progress
+            heard = pipeline.render(
+                midi, path, options, duration_s=duration, overwrite=force, on_progress=on_progress
             )
-        _tell(report.sound_as_json(result), report.sound_for_people(result), as_json=as_json, quiet=quiet)
+        told = report.sound_as_json(path, heard), report.sound_for_people(path, heard)
+        _tell(*told, as_json=as_json, quiet=quiet)
 
 
 @app.command()
@@ -200,28 +215,47 @@ def mux(
     """
     with _one_line_errors():
         from emsync import pipeline, report
+        from emsync.output_paths import scored_beside
 
+        path = output or scored_beside(film)
         options = MuxOptions(original_sound=original_sound, audio_stream=audio_stream)
         with progress_bars(not quiet) as on_progress:
-            result = pipeline.mux_to_file(
-                film, music, output, options, overwrite=force, on_progress=on_progress
-            )
-        _tell(report.film_as_json(result), report.film_for_people(result), as_json=as_json, quiet=quiet)
+            joined = pipeline.mux(film, music, path, options, overwrite=force, on_progress=on_progress)
+        told = report.film_as_json(path, joined), report.film_for_people(path, joined)
+        _tell(*told, as_json=as_json, quiet=quiet)
 
 
-def main() -> None:
-    """The console script `emsync`; always ends in `SystemExit`."""
+def main() -> NoReturn:
+    """The console script `emsync`."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a file name need not be text
     signal.signal(signal.SIGTERM, _terminate)
+    run(sys.argv[1:])
+
+
+def run(arguments: list[str]) -> NoReturn:
+    """One command line, without the name of the program; ends in `SystemExit`, whatever happens."""
     with _one_line_errors():
-        app()
+        app(arguments, prog_name="emsync")
+    sys.exit(0)
 
 
 def _terminate(*_: object) -> NoReturn:
     """Leave as after an error, so that nothing half written stays behind."""
     sys.exit(EXIT_TERMINATED)
+
+
+def _spotting(
+    minimum_distance_s: float, hits_s: list[float] | None, boundaries: Path | None
+) -> SpottingOptions:
+    from emsync.pipeline import boundaries_from
+
+    return SpottingOptions(
+        minimum_distance_s=minimum_distance_s,
+        hit_points_s=tuple(hits_s or ()),
+        boundaries_s=None if boundaries is None else boundaries_from(boundaries),
+    )
 
 
 def _tell(for_programs: dict[str, Any], for_people: list[str], *, as_json: bool, quiet: bool) -> None:

@@ -58,7 +58,9 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no r
 Threads = Annotated[int, typer.Option(min=0, max=1024, help="Threads for the networks; 0: all cores.")]
 
 # How the film is watched and spotted.
-Detector = Annotated[str, typer.Option(metavar="NAME", help="Cut detector: adaptive, content, ffmpeg or histogram.")]
+Detector = Annotated[
+    str, typer.Option(metavar="NAME", help="Cut detector: adaptive, content, ffmpeg or histogram.")
+]
 MinimumDistance = Annotated[
     float, typer.Option(callback=_seconds, metavar="SECONDS", help="Least time between two boundaries.")
 ]
@@ -91,5 +93,7 @@ Duration = Annotated[
 Original = Annotated[OriginalSound, typer.Option(help="What becomes of the sound the film already has.")]
 AudioStreamNumber = Annotated[
     int,
-    typer.Option("--audio-stream", min=0, metavar="NUMBER", help="Which sound stream of the film; 0: the first."),
+    typer.Option(
+        "--audio-stream", min=0, metavar="NUMBER", help="Which sound stream of the film; 0: the first."
+    ),
 ]

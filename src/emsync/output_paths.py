@@ -150,7 +150,9 @@ def _move(made: OutputPaths, outputs: OutputPaths) -> None:
             for stem in sorted(made.stems.iterdir()):
                 stem.replace(outputs.stems / stem.name)
     except OSError as error:
-        raise OutputError(f"{error.filename2 or error.filename}: cannot be written: {_reason(error)}") from error
+        raise OutputError(
+            f"{error.filename2 or error.filename}: cannot be written: {_reason(error)}"
+        ) from error
 
 
 def _reason(error: OSError) -> str:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emsync.checks import check_audio_stream, check_film, check_soundfont, check_container
+from emsync.checks import check_audio_stream, check_container, check_film, check_soundfont
 from emsync.options import ComposeOptions, MuxOptions, RenderOptions, ScoreOptions
 from emsync.output_paths import OutputPaths, check_result, new_folder, staged
 from emsync.progress import StageClock, StageProgress, silent
@@ -118,6 +118,13 @@ def mux(
     check_result(output, film, overwrite=overwrite)
     check_result(output, music, overwrite=overwrite)
     return _mux(film, music, output, options, StageClock(on_progress), overwrite=overwrite)
+
+
+def boundaries_from(path: Path) -> tuple[float, ...]:
+    """The times in a list of boundaries, in seconds. Raises: InputError."""
+    from emsync.music.spotting import read_boundary_list
+
+    return read_boundary_list(path)
 
 
 def _analyse(info: VideoInfo, options: ScoreOptions, clock: StageClock) -> Analysis:

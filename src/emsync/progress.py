@@ -55,9 +55,9 @@ def progress_bars(wanted: bool) -> Iterator[StageProgress]:
     if not wanted or not sys.stderr.isatty():
         yield silent
         return
-    from rich.console import Console  # noqa: PLC0415  # 40 ms that --help must not pay
-    from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn  # noqa: PLC0415
-    from rich.progress import TimeRemainingColumn as TimeLeftColumn  # noqa: PLC0415
+    from rich.console import Console  # 40 ms that --help must not pay
+    from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
+    from rich.progress import TimeRemainingColumn as TimeLeftColumn
 
     time_left = TimeLeftColumn(compact=True, elapsed_when_finished=True)
     columns = (TextColumn("{task.description:>8}"), BarColumn(), TaskProgressColumn(), time_left)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from emsync.output_paths import OutputPaths
 from emsync.progress import StageTime
-from emsync.types import TICK_S, Composition, CueSheet, DroppedBoundary, Hit
+from emsync.types import TICK_S, Composition, CueSheet, Hit
 
 if TYPE_CHECKING:
     from emsync.audio.mux import MuxReport
@@ -77,6 +77,7 @@ def score_for_people(report: ScoreReport) -> list[str]:
             *_analysis_rows(report.analysis),
             *_music_rows(report.composition),
             *_sound_rows(report.rendered),
+            *_mux_rows(report.muxed),
             ("time", f"{total_s:.1f} s for {film_s:.1f} s of film"),
         ]
     )
@@ -107,7 +108,8 @@ def music_for_people(midi_path: Path, composition: Composition) -> list[str]:
 
 def sound_as_json(wav_path: Path, rendered: RenderReport) -> Json:
     """The report of `render` for programs."""
-    return {"wav": str(wav_path), **_sound_facts(rendered)}
+    stems = [str(path) for path in rendered.stems]
+    return {"wav": str(wav_path), "stems": stems, **_sound_facts(rendered)}
 
 
 def sound_for_people(wav_path: Path, rendered: RenderReport) -> list[str]:
@@ -200,7 +202,6 @@ def _sound_facts(rendered: RenderReport) -> Json:
         "loudness_lufs": round(lufs, 2) if math.isfinite(lufs) else None,
         "true_peak_db": round(peak_db, 2) if math.isfinite(peak_db) else None,
         "soundfont": str(rendered.soundfont.path),
-        "stems": [str(path) for path in rendered.stems],
     }
 
 
@@ -208,3 +209,19 @@ def _sound_rows(rendered: RenderReport) -> list[Row]:
     loudness = f"{rendered.loudness_lufs:.1f} LUFS, peaks at {rendered.true_peak_db:.1f} dBTP"
     soundfont = f"{rendered.soundfont.name} ({rendered.soundfont.origin})"
     return [("loudness", loudness), ("soundfont", soundfont)]
+
+
+def _mux_facts(muxed: MuxReport) -> Json:
+    return {
+        "original_sound": None if muxed.original_sound is None else muxed.original_sound.value,
+        "left_out": list(muxed.left_out),
+        "damaged_packets": muxed.damaged_packets,
+    }
+
+
+def _mux_rows(muxed: MuxReport) -> list[Row]:
+    kept = "there was none" if muxed.original_sound is None else muxed.original_sound.value
+    rows = [("film sound", kept)]
+    if muxed.left_out:
+        rows.append(("left out", ", ".join(muxed.left_out)))
+    return rows

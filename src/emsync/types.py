@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -149,7 +150,7 @@ class AffectCurve:
         if not self.points:
             raise ValueError("an affect curve needs at least one point")
         times_s = [point.time_s for point in self.points]
-        if any(later <= earlier for earlier, later in zip(times_s, times_s[1:], strict=False)):
+        if any(later <= earlier for earlier, later in pairwise(times_s)):
             raise ValueError("the points of an affect curve must be strictly increasing in time")
 
     def valence_at(self, times_s: Floats) -> Floats:

@@ -94,7 +94,9 @@ def sources_of(midi: Path, manifest: Path | None, skip: frozenset[str]) -> list[
         rows = [row for row in csv.DictReader(file) if row["source"] not in skip]
     songs = {row["path"]: row["song"] for row in rows}
     return [
-        Source(midi / row["path"], row["path"], songs.get(row["near_duplicate_of"], row["song"]), row["source"])
+        Source(
+            midi / row["path"], row["path"], songs.get(row["near_duplicate_of"], row["song"]), row["source"]
+        )
         for row in rows
     ]
 

@@ -81,7 +81,9 @@ class Shards:
         self.pieces = [_entry(json.loads(row)) for row in rows]
         expected = sum(piece.token_count for piece in self.pieces)
         if len(self.tokens) != expected:
-            raise InputError(f"{folder}: {len(self.tokens)} tokens where the index promises {expected}; build it again")
+            raise InputError(
+                f"{folder}: {len(self.tokens)} tokens where the index promises {expected}; build it again"
+            )
 
     def of_split(self, split: str) -> list[PieceEntry]:
         """The pieces of `train`, `validation` or `test`."""
@@ -105,7 +107,11 @@ class WindowSampler:
     """Draws training windows: pieces by source weight and length, then a place inside the piece."""
 
     def __init__(
-        self, shards: Shards, pieces: Sequence[PieceEntry], weights: Mapping[str, float], options: WindowOptions
+        self,
+        shards: Shards,
+        pieces: Sequence[PieceEntry],
+        weights: Mapping[str, float],
+        options: WindowOptions,
     ) -> None:
         self.shards, self.options = shards, options
         self.pieces = [piece for piece in pieces if weights.get(piece.source, 1.0) > 0]
@@ -188,9 +194,7 @@ class WindowSampler:
         labels = self.shards.affect_of(piece)
         centres_s = (np.arange(len(labels)) + 0.5) * self.shards.label_hop_s
         answers = np.flatnonzero(codes == self.shards.vocabulary.special("CHORD"))
-        offsets_s = answered_offsets(
-            played_s, played_s[answers], answers, horizon_s=self.options.horizon_s
-        )
+        offsets_s = answered_offsets(played_s, played_s[answers], answers, horizon_s=self.options.horizon_s)
         affect = [np.interp(label_times_s, centres_s, column) for column in labels.T]
         return np.stack((*affect, offsets_s), axis=1)
 

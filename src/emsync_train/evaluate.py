@@ -85,7 +85,9 @@ def likelihoods(
 
 
 @torch.no_grad()
-def _network_nats(network: Composer, batches: Sequence[Batch], given: tuple[int, int, int], pad: int) -> float:
+def _network_nats(
+    network: Composer, batches: Sequence[Batch], given: tuple[int, int, int], pad: int
+) -> float:
     """Nats per token, leaving out the first targets of a window, which the n-gram cannot say either."""
     total, count = 0.0, 0
     for batch in track(batches, description="likelihood"):

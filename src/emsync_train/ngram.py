@@ -35,7 +35,9 @@ class NGram:
 
     def __init__(self, tokens: NDArray[np.uint16], *, order: int, vocabulary_size: int) -> None:
         if not 1 <= order <= LONGEST_ORDER or vocabulary_size > 1 << BITS_PER_TOKEN:
-            raise ValueError(f"order must be 1..{LONGEST_ORDER} and the vocabulary at most {1 << BITS_PER_TOKEN}")
+            raise ValueError(
+                f"order must be 1..{LONGEST_ORDER} and the vocabulary at most {1 << BITS_PER_TOKEN}"
+            )
         self.order, self.vocabulary_size = order, vocabulary_size
         self._levels = [_counted(ngram_keys(tokens, length)) for length in range(1, order + 1)]
 

@@ -76,7 +76,9 @@ def read_config(path: Path, shards: Shards) -> RunConfig:
             vocabulary=shards.vocabulary.name,
             model=model,
             training=TrainingConfig(**table["training"]),
-            windows=WindowOptions(length=model.context, horizon_s=model.horizon_s, **table.get("windows", {})),
+            windows=WindowOptions(
+                length=model.context, horizon_s=model.horizon_s, **table.get("windows", {})
+            ),
             source_weights=table.get("source_weights", {}),
         )
     except (OSError, KeyError, TypeError, ValueError) as error:
@@ -205,7 +207,12 @@ class Trainer:
     def _log(self, values: dict[str, float]) -> None:
         if not self.fabric.is_global_zero:
             return
-        row = {"step": self.step, "tokens": self.step * self.tokens_per_step, "seconds": self.seconds, **values}
+        row = {
+            "step": self.step,
+            "tokens": self.step * self.tokens_per_step,
+            "seconds": self.seconds,
+            **values,
+        }
         with (self.run / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps({key: round(value, 6) for key, value in row.items()}) + "\n")
         if self.writer is not None:
@@ -214,7 +221,12 @@ class Trainer:
 
     def _save(self) -> None:
         """Checkpoint and weights, each written beside and then renamed."""
-        state = {"network": self.network, "optimiser": self.optimiser, "step": self.step, "seconds": self.seconds}
+        state = {
+            "network": self.network,
+            "optimiser": self.optimiser,
+            "step": self.step,
+            "seconds": self.seconds,
+        }
         self.fabric.save(self.run / "checkpoint.pt.new", state)
         if self.fabric.is_global_zero:
             (self.run / "checkpoint.pt.new").replace(self.run / "checkpoint.pt")
@@ -280,7 +292,9 @@ def _launch(arguments: argparse.Namespace) -> None:
 def _with_fabric(training: TrainingConfig, processes: int, train: Callable[[Fabric], None]) -> None:
     accelerator = "cuda" if torch.cuda.is_available() else "cpu"
     strategy = "auto" if processes == 1 else ("ddp" if accelerator == "cuda" else "ddp_fork")
-    fabric = Fabric(accelerator=accelerator, devices=processes, strategy=strategy, precision=training.precision)
+    fabric = Fabric(
+        accelerator=accelerator, devices=processes, strategy=strategy, precision=training.precision
+    )
     fabric.launch(train)
 
 

@@ -227,9 +227,7 @@ class _Player:
         track, channel, key = where
         note = self._sounding.pop(where)
         self._notes.append(
-            ScoreNote(
-                note.onset_s, self._now_s, key, note.velocity, channel, track, note.bank, note.program
-            )
+            ScoreNote(note.onset_s, self._now_s, key, note.velocity, channel, track, note.bank, note.program)
         )
 
     def _end_channel(self, channel: int, *, held_only: bool) -> None:

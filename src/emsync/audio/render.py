@@ -19,7 +19,7 @@ import numpy as np
 
 from emsync.audio.drafts import Drafts, output_errors
 from emsync.audio.loudness import LoudnessMeter, Sound
-from emsync.audio.mastering import WINDOW_S, write_master
+from emsync.audio.mastering import WINDOW_S, Master, write_master
 from emsync.audio.performance import Performance, read_performance
 from emsync.audio.soundfont import SoundFont, find_soundfont
 from emsync.audio.synthesiser import Substitution, Synthesiser
@@ -90,38 +90,25 @@ def render(
     """
     if duration_s is not None and not (math.isfinite(duration_s) and duration_s > 0):
         raise ValueError(f"duration_s must be positive, got {duration_s}")
-    report = on_progress or (lambda fraction: None)
     soundfont = find_soundfont(options.soundfont)
     performance = read_performance(midi_path)
-    rate_hz = options.sample_rate_hz
-    synthesiser = Synthesiser(performance, soundfont.path, rate_hz, buses=stems_folder is not None)
-    frames = max(round((synthesiser.end_s if duration_s is None else duration_s) * rate_hz), 1)
-    fade = plan_fade(performance, synthesiser.end_s, frames, rate_hz)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(output_errors(wav_path))
-        drafts = stack.enter_context(Drafts())
-        draft = drafts.start(wav_path)
-        mix, *buses = [
-            stack.enter_context(contextlib.closing(SoundStore(wav_path.parent)))
-            for _ in range(1 + len(synthesiser.bus_tracks) * (stems_folder is not None))
-        ]
-        source_lufs = _synthesise(synthesiser, fade, mix, buses, report)
-        master = write_master(
-            mix,
-            draft,
-            source_lufs=source_lufs,
-            options=options,
-            on_progress=lambda done: report(SYNTHESIS_SHARE + (1 - SYNTHESIS_SHARE) * done),
+    synthesiser = Synthesiser(
+        performance, soundfont.path, options.sample_rate_hz, buses=stems_folder is not None
+    )
+    whole_s = synthesiser.end_s if duration_s is None else duration_s
+    frames = max(round(whole_s * options.sample_rate_hz), 1)
+    fade = plan_fade(performance, synthesiser.end_s, frames, options.sample_rate_hz)
+    stems: tuple[Path, ...] = ()
+    if stems_folder is not None:
+        stems = stem_paths(stems_folder, wav_path.stem, performance, synthesiser.bus_tracks)
+    with output_errors(wav_path), Drafts() as drafts:
+        master = _write_all(
+            synthesiser, fade, wav_path, stems, drafts, options=options, report=on_progress or _ignore
         )
-        stems: tuple[Path, ...] = ()
-        if stems_folder is not None:
-            stems = stem_paths(stems_folder, wav_path.stem, performance, synthesiser.bus_tracks)
-            _write_stems(stems, buses, drafts, gain=master.gain, rate_hz=rate_hz)
         drafts.finish()
-    report(1.0)
     return RenderReport(
         path=wav_path,
-        duration_s=frames / rate_hz,
+        duration_s=frames / options.sample_rate_hz,
         loudness_lufs=master.loudness_lufs,
         true_peak_db=master.true_peak_db,
         soundfont=soundfont,
@@ -141,22 +128,52 @@ def plan_fade(performance: Performance, end_s: float, frames: int, rate_hz: int)
     duration_s = frames / rate_hz
     if end_s <= duration_s:
         return Fade(frames - round(SHORTEST_FADE_S * rate_hz), frames)
-    last_onset_s = max(
-        (note.onset_s for note in performance.notes if note.onset_s < duration_s), default=0.0
-    )
+    last_onset_s = max((note.onset_s for note in performance.notes if note.onset_s < duration_s), default=0.0)
     start_s = max(last_onset_s, duration_s - LONGEST_FADE_S)
     return Fade(round(min(start_s, duration_s - SHORTEST_FADE_S) * rate_hz), frames)
 
 
-def stem_paths(
-    folder: Path, stem: str, performance: Performance, tracks: list[int]
-) -> tuple[Path, ...]:
+def stem_paths(folder: Path, stem: str, performance: Performance, tracks: list[int]) -> tuple[Path, ...]:
     """A file name for every track that has notes: `title.02-strings.wav`; unnamed tracks keep the number."""
     paths = []
     for number, track in enumerate(tracks, start=1):
         name = re.sub(r"[^\w]+", "-", performance.track_names[track]).strip("-").lower()
         paths.append(folder / (f"{stem}.{number:02d}-{name}.wav" if name else f"{stem}.{number:02d}.wav"))
     return tuple(paths)
+
+
+def _ignore(fraction: float) -> None:
+    """Progress that nobody asked for."""
+
+
+def _write_all(
+    synthesiser: Synthesiser,
+    fade: Fade,
+    wav_path: Path,
+    stems: tuple[Path, ...],
+    drafts: Drafts,
+    *,
+    options: RenderOptions,
+    report: Progress,
+) -> Master:
+    """Write the mix and the stems as drafts; returns what the mix measures."""
+    draft = drafts.start(wav_path)
+    with contextlib.ExitStack() as stack:
+        mix, *buses = [
+            stack.enter_context(contextlib.closing(SoundStore(wav_path.parent)))
+            for _ in range(1 + len(stems))
+        ]
+        source_lufs = _synthesise(synthesiser, fade, mix, buses, report)
+        master = write_master(
+            mix,
+            draft,
+            source_lufs=source_lufs,
+            options=options,
+            on_progress=lambda done: report(SYNTHESIS_SHARE + (1 - SYNTHESIS_SHARE) * done),
+        )
+        _write_stems(stems, buses, drafts, gain=master.gain, rate_hz=options.sample_rate_hz)
+    report(1.0)
+    return master
 
 
 def _synthesise(

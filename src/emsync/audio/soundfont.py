@@ -40,7 +40,9 @@ def find_soundfont(explicit: Path | None) -> SoundFont:
     if found is not None:
         return SoundFont(found, found.stem, "system")
     if not BUNDLED.is_file():
-        raise AudioError(f"the bundled soundfont {BUNDLED} is missing; install emsync again or use --soundfont")
+        raise AudioError(
+            f"the bundled soundfont {BUNDLED} is missing; install emsync again or use --soundfont"
+        )
     return SoundFont(BUNDLED, BUNDLED.stem, "bundled")
 
 

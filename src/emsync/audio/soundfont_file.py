@@ -116,9 +116,7 @@ class Zone:
 
     def answers(self, key: int, velocity: int) -> bool:
         """Whether a note of this key and velocity sounds this zone."""
-        return (
-            self.keys[0] <= key <= self.keys[1] and self.velocities[0] <= velocity <= self.velocities[1]
-        )
+        return self.keys[0] <= key <= self.keys[1] and self.velocities[0] <= velocity <= self.velocities[1]
 
 
 @dataclass(frozen=True)

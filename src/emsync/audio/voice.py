@@ -230,7 +230,9 @@ class Voice:
         rate_hz = 8.176 * 2 ** (zone.value(Generator.VIBRATO_FREQUENCY) / 1200)
         cycles = np.maximum(times_s - delay_s, 0.0) * rate_hz + 0.25
         triangle = 4 * np.abs(cycles % 1.0 - 0.5) - 1
-        cents: NDArray[np.float32] = vibrato_cents * triangle + envelope_cents * self._modulation_level(times_s)
+        cents: NDArray[np.float32] = vibrato_cents * triangle + envelope_cents * self._modulation_level(
+            times_s
+        )
         return cents
 
     def _modulation_level(self, times_s: NDArray[np.float32]) -> NDArray[np.float32]:

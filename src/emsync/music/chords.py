@@ -39,7 +39,7 @@ def chord_onsets(notes: Notes, beat_onsets_ticks: Ticks) -> Ticks:
     distinct = np.unique(struck[is_long] * 128 + pitched["pitch"][is_long])
     pitches = np.bincount(distinct // 128, minlength=int(struck[-1]) + 1)
     first_onsets = onset[np.flatnonzero(np.diff(struck, prepend=-1))]
-    return first_onsets[pitches >= CHORD_PITCHES]
+    return np.asarray(first_onsets[pitches >= CHORD_PITCHES])
 
 
 def beats_at(times_ticks: Ticks, beat_onsets_ticks: Ticks) -> np.ndarray:

@@ -9,19 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emsync.errors import CueSheetError, WeightsError
 from emsync.music.dynamics import shape_dynamics
 from emsync.music.grammar import Grammar
 from emsync.music.model import ComposerModel
 from emsync.music.sampling import FEW_CANDIDATES, draw, nucleus, probabilities, risen_temperature
-from emsync.music.tokenizer import Piece, Tokens, decode
+from emsync.music.tokenizer import Tokens, decode
 from emsync.music.vocabulary import LONGEST_SHIFT_TICKS, VOCABULARIES
 from emsync.options import ComposeOptions, SyncMode
 from emsync.types import TICK_S, TICKS_PER_S, Composition, CueSheet, Hit
 from emsync.weights import load_weights, weights_entry
+
+Logits: TypeAlias = NDArray[np.float32]
 
 COMPOSER = "composer"
 """Name of the weights."""
@@ -134,16 +138,20 @@ class _Score:
             if on_progress and token in self.vocabulary.time_shift:
                 on_progress(self._grammar.now_ticks / self._grammar.end_ticks)
             if len(self._tokens) > most_tokens:
-                raise WeightsError("the composer's weights write music too dense to end; install emsync again")
+                raise WeightsError(
+                    "the composer's weights write music too dense to end; install emsync again"
+                )
         self._hold_to_the_end()
         if on_progress:
             on_progress(1.0)
         return np.array(self._tokens, np.uint16)
 
-    def _choose(self, logits: np.ndarray) -> int:
+    def _choose(self, logits: Logits) -> int:
         """Sample the next token; a step over the next chord that must come is cut to land on it."""
         if not np.isfinite(logits).all():
-            raise WeightsError("the composer's weights give numbers that are not finite; install emsync again")
+            raise WeightsError(
+                "the composer's weights give numbers that are not finite; install emsync again"
+            )
         due_ticks = self._due_ticks()
         allowed = self._grammar.allowed(chord_required=due_ticks == self._grammar.now_ticks)
         temperature = risen_temperature(self._options.temperature, self._narrow_steps)
@@ -185,7 +193,7 @@ class _Score:
             and self._tokens[-1] in self.vocabulary.time_shift
         )
 
-    def _feed(self, token: int) -> np.ndarray:
+    def _feed(self, token: int) -> Logits:
         """Append a token and return the logits of the next, under the conditions of the music's time now."""
         self._tokens.append(token)
         now_s = self._grammar.now_ticks * TICK_S
@@ -195,8 +203,11 @@ class _Score:
         if self._next_asked < len(self._asked_ticks):
             offset_s = self._asked_ticks[self._next_asked] * TICK_S - now_s
         valence, arousal = affect.valence_at(times_s)[0], affect.arousal_at(times_s)[0]
-        conditions = np.array([[[valence, arousal, np.clip(offset_s, 0.0, self._model.horizon_s)]]], np.float32)
-        return self._model.step(np.array([[token]], np.int64), conditions)[0]
+        conditions = np.array(
+            [[[valence, arousal, np.clip(offset_s, 0.0, self._model.horizon_s)]]], np.float32
+        )
+        logits: Logits = self._model.step(np.array([[token]], np.int64), conditions)[0]
+        return logits
 
     def _hold_to_the_end(self) -> None:
         """Replace what followed the last chord by its resonance: hold, release together, silence, END."""

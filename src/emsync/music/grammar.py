@@ -40,7 +40,9 @@ class Grammar:
         self.vocabulary, self.end_ticks, self.limits = vocabulary, end_ticks, limits or Limits()
         self.now_ticks = 0
         self._onset_ticks = np.full(vocabulary.on.size, -1, np.int64)
-        self._has_off = np.isin(np.arange(vocabulary.on.size) // PITCHES, [int(g) for g in vocabulary.off_groups])
+        self._has_off = np.isin(
+            np.arange(vocabulary.on.size) // PITCHES, [int(g) for g in vocabulary.off_groups]
+        )
         offs = range(vocabulary.off.first, vocabulary.off.stop)
         self._on_of_off = np.array([vocabulary.on_of_off(token) for token in offs]) - vocabulary.on.first
         self._pitched = np.arange(vocabulary.on.size) >= PITCHES * (InstrumentGroup.DRUMS + 1)
@@ -140,7 +142,7 @@ class Grammar:
         """OFF tokens of sounding notes, only at the beginning of an instant."""
         if self._rank(self._last_token) > 1:
             return np.zeros(self.vocabulary.off.size, bool)
-        return self.sounding[self._on_of_off]
+        return np.asarray(self.sounding[self._on_of_off])
 
     def _overdue(self) -> Mask:
         """Notes that have sounded for as long as a note may, shape (440,)."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,6 @@ from emsync.music.vocabulary import VOCABULARIES
 
 FORMAT = "emsync-composer-1"
 """What this runtime reads; `emsync_train.export` writes it."""
-ROPE_BASE = 10_000.0
 CONDITION_COUNT = 3
 MOST_THREADS = 4
 ONE_THREAD_BYTES = 8_000_000
@@ -42,6 +41,7 @@ class _Sizes:
     vocabulary_size: int
     context: int
     horizon_s: float
+    rope_base: float
     layers: int
     heads: int
     width: int
@@ -56,6 +56,7 @@ class _Sizes:
             sizes = cls(
                 vocabulary=properties["vocabulary"],
                 horizon_s=float(properties["horizon_s"]),
+                rope_base=float(properties["rope_base"]),
                 **{name: int(properties[name]) for name in whole},
             )
         except (KeyError, ValueError) as error:
@@ -201,6 +202,8 @@ class _Memory:
 
     cache: NDArray[np.float32]
     """Keys and values, shape (layers, 2, B, heads, context, head size)."""
+    frequencies: NDArray[np.float64]
+    """Radians per position, shape (head size / 2,)."""
     cosines: NDArray[np.float32]
     """Of the rotation at each place, shape (context, head size / 2)."""
     sines: NDArray[np.float32]
@@ -212,6 +215,7 @@ class _Memory:
         head_size = sizes.width // sizes.heads
         return cls(
             cache=np.zeros((sizes.layers, 2, batch, sizes.heads, sizes.context, head_size), np.float32),
+            frequencies=sizes.rope_base ** (-np.arange(0, head_size, 2) / head_size),
             cosines=np.empty((sizes.context, head_size // 2), np.float32),
             sines=np.empty((sizes.context, head_size // 2), np.float32),
             logits=np.empty((batch, sizes.vocabulary_size), np.float32),
@@ -220,13 +224,12 @@ class _Memory:
     def row(self, row: int) -> _Memory:
         """The part of one piece of the batch; the same memory, batch 1."""
         part = slice(row, row + 1)
-        return _Memory(self.cache[:, :, part], self.cosines, self.sines, self.logits[part])
+        return replace(self, cache=self.cache[:, :, part], logits=self.logits[part])
 
     def rotate_from(self, first_position: int) -> None:
         """Give the places the positions `first_position` and on; angles in fp64 stay exact for hours."""
-        context, half = self.cosines.shape
-        frequencies = ROPE_BASE ** (-np.arange(half) / half)
-        angles = np.arange(first_position, first_position + context)[:, None] * frequencies
+        positions = np.arange(first_position, first_position + len(self.cosines))
+        angles = positions[:, None] * self.frequencies
         self.cosines[:] = np.cos(angles)
         self.sines[:] = np.sin(angles)
 

@@ -61,7 +61,7 @@ def canonical(notes: Notes, vocabulary: Vocabulary = EMSYNC) -> Notes:
     gaps = np.diff(kept["onset_ticks"])
     struck_again = (lane[1:] == lane[:-1]) & (gaps < kept["duration_ticks"][:-1])
     kept["duration_ticks"][:-1][struck_again] = gaps[struck_again]
-    return kept[np.lexsort((kept["pitch"], kept["group"], kept["onset_ticks"]))]
+    return np.asarray(kept[np.lexsort((kept["pitch"], kept["group"], kept["onset_ticks"]))])
 
 
 def encode(piece: Piece, vocabulary: Vocabulary = EMSYNC) -> Tokens:
@@ -78,7 +78,9 @@ def encode(piece: Piece, vocabulary: Vocabulary = EMSYNC) -> Tokens:
     shifts = -(-gaps // LONGEST_SHIFT_TICKS)  # time shift tokens before each event
     event_positions = np.cumsum(shifts + 1) - 1
     out = np.full(
-        int(event_positions[-1]) + 1 if len(ticks) else 0, vocabulary.shift_token(LONGEST_SHIFT_TICKS), np.uint16
+        int(event_positions[-1]) + 1 if len(ticks) else 0,
+        vocabulary.shift_token(LONGEST_SHIFT_TICKS),
+        np.uint16,
     )
     out[event_positions] = tokens
     shifted = shifts > 0

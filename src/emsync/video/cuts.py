@@ -121,8 +121,8 @@ class CutFilter:
         """The cut that has become final, if any, once every raw cut before `now_s` was added."""
         if not self._run:
             return None
-        since_last_s = now_s - self._run[-1].cut.time_s
-        if since_last_s < MINIMUM_DISTANCE_S and now_s - self._run[0].cut.time_s < LONGEST_RUN_S:
+        run_lasts = now_s - self._run[0].cut.time_s < LONGEST_RUN_S
+        if run_lasts and _is_too_close(self._run[-1].cut.time_s, now_s):
             return None
         return self.finish(shown)
 
@@ -132,7 +132,7 @@ class CutFilter:
         if not run or _is_flash(run[0], shown):
             return None
         kept = _strongest(run)
-        if kept.cut.time_s - self._last_kept_s < MINIMUM_DISTANCE_S:
+        if _is_too_close(self._last_kept_s, kept.cut.time_s):
             return None
         self._last_kept_s = kept.cut.time_s
         return kept
@@ -141,6 +141,11 @@ class CutFilter:
     def pending_s(self) -> float:
         """The earliest time at which a cut may still appear among those added; infinite if there is none."""
         return self._run[0].cut.time_s if self._run else float("inf")
+
+
+def _is_too_close(earlier_s: float, later_s: float) -> bool:
+    """Less than 0.2 s apart; a microsecond of rounding does not count (0.6 - 0.4 is less than 0.2)."""
+    return later_s - earlier_s < MINIMUM_DISTANCE_S - 1e-6
 
 
 def _strongest(run: Sequence[Candidate]) -> Candidate:

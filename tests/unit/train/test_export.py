@@ -21,7 +21,8 @@ from safetensors.torch import save_file  # noqa: E402
 from torch import Tensor  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
-from emsync_train.export import Quantisation, export, load_checkpoint, main, quantise  # noqa: E402
+from emsync_train.decode_graph import Quantisation, quantise  # noqa: E402
+from emsync_train.export import export, load_checkpoint, main  # noqa: E402
 from emsync_train.model import Attention, Block, Composer, ModelConfig, rope_angles, rotate  # noqa: E402
 
 TOLERANCE = 1e-4
@@ -236,6 +237,7 @@ def test_metadata_holds_the_sizes_and_the_run(tmp_path: Path) -> None:
         "horizon_s": "8.0",
         "layers": "2",
         "quantisation": "int8",
+        "rope_base": "10000.0",
         "run": "test",
         "vocabulary": EMSYNC.name,
         "vocabulary_size": str(EMSYNC.size),

@@ -1,0 +1,293 @@
+"""The composer network as an ONNX graph that decodes one step over a KV cache updated in place.
+
+    tokens (B, T), conditions and present (B, T, 3) -> embedding + condition encoder
+      -> blocks: norm, GroupQueryAttention over the KV cache, norm, squared ReLU -> logits (B, V) of the last
+
+The graph is written by hand, node by node, because the fused operators that make decoding fast (attention
+over a cache that is updated in place, block-wise quantised matrices) have no counterpart in torch. Cosines
+and sines of the rotation are inputs, so that the host can give exact ones at any position of the music.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from emsync_train.model import CONDITIONS, NORM_EPSILON, OFFSET_DECAYS_S, OFFSET_WAVES, ModelConfig
+
+Quantisation: TypeAlias = Literal["fp32", "int8", "int4"]
+Weight: TypeAlias = NDArray[np.float32]
+
+BLOCK = 32
+"""Weights that share one scale; 16 to 128 are possible. 32 costs 4 bytes of scale per 32 weights."""
+_BITS: dict[str, int] = {"int8": 8, "int4": 4}
+_INT8_ACTIVATIONS = 4
+"""`accuracy_level` of MatMulNBits that multiplies in int8, the only fast path for 8-bit weights on a CPU."""
+_CONTRIB = "com.microsoft"
+_OPSET, _CONTRIB_OPSET, _IR_VERSION = 18, 1, 9
+_SCALE_CANDIDATES = np.linspace(0.75, 1.0, 11, dtype=np.float32)
+
+
+def build_graph(
+    config: ModelConfig, weights: Mapping[str, Weight], quantisation: Quantisation
+) -> onnx.ModelProto:
+    """The decode step of one network, without metadata.
+
+    Args:
+        config: the sizes.
+        weights: the state dict of `Composer` as fp32 arrays.
+        quantisation: how matrices are stored. Embedding, norms and the first layer of the condition encoder
+            stay fp32. Under int4 the output layer takes 8 bits: half the harm for a twentieth of the size.
+    """
+    return _ComposerGraph(config, weights, quantisation).build()
+
+
+def quantise(weight: Weight, bits: int) -> tuple[NDArray[np.uint8], Weight]:
+    """Round a matrix to `bits` bits, symmetric, with one scale per block of `BLOCK` inputs.
+
+    Of several scales per block, the one with the smallest squared error is taken: clipping the largest weight
+    a little serves the other 31.
+
+    Args:
+        weight: shape (N, K), outputs by inputs.
+        bits: 4 or 8.
+    Returns: codes as MatMulNBits stores them, shape (N, blocks, BLOCK * bits / 8), and scales (N, blocks).
+        A code stands for `(code - 2 ** (bits - 1)) * scale`; with 4 bits the earlier weight is the low half
+        of a byte.
+    """
+    outputs, inputs = weight.shape
+    block_count = -(-inputs // BLOCK)
+    padded = np.zeros((outputs, block_count * BLOCK), np.float32)
+    padded[:, :inputs] = weight
+    blocks = padded.reshape(outputs, block_count, BLOCK)
+    zero = 2 ** (bits - 1)
+    # The range is -zero .. zero - 1: the block is turned so that its largest weight meets the longer side.
+    peaks = np.take_along_axis(blocks, np.abs(blocks).argmax(-1)[..., None], -1)
+    best_scales, best_errors = np.ones_like(peaks), np.full_like(peaks, np.inf)
+    for candidate in _SCALE_CANDIDATES:
+        scales = np.where(peaks == 0, np.float32(1), -peaks * candidate / zero)
+        errors = np.square(_round(blocks, scales, zero) * scales - blocks).sum(-1, keepdims=True)
+        better = errors < best_errors
+        best_scales, best_errors = (
+            np.where(better, scales, best_scales),
+            np.where(better, errors, best_errors),
+        )
+    codes = (_round(blocks, best_scales, zero) + zero).astype(np.uint8)
+    if bits == 4:
+        codes = codes[..., 0::2] | (codes[..., 1::2] << 4)
+    return codes, best_scales[..., 0]
+
+
+def _round(blocks: Weight, scales: Weight, zero: int) -> Weight:
+    codes: Weight = np.rint(blocks / scales).clip(-zero, zero - 1)
+    return codes
+
+
+class _Graph:
+    """Nodes and weights in the order in which they are added; every name is given once."""
+
+    def __init__(self, quantisation: Quantisation) -> None:
+        self.bits = _BITS.get(quantisation)
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[TensorProto] = []
+
+    def constant(self, name: str, value: NDArray[Any]) -> str:
+        """Add a weight and return its name."""
+        self.constants.append(numpy_helper.from_array(np.asarray(value, order="C"), name))
+        return name
+
+    def node(self, operator: str, inputs: Sequence[str], name: str, **attributes: Any) -> str:
+        """Add a standard node whose only output has the node's name; return it."""
+        self.nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
+        return name
+
+    def fused(self, operator: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: Any) -> None:
+        """Add an operator of ONNX Runtime's own."""
+        name = outputs[0]
+        self.nodes.append(
+            helper.make_node(operator, inputs, outputs, name=name, domain=_CONTRIB, **attributes)
+        )
+
+    def linear(self, x: str, weight: Weight, name: str) -> str:
+        """x (..., K) times weight (N, K) transposed, quantised where asked -> (..., N)."""
+        if self.bits is None:
+            return self.node("MatMul", [x, self.constant(f"{name}.weight", weight.T)], name)
+        return self.quantised_linear(x, weight, name, bits=self.bits)
+
+    def quantised_linear(self, x: str, weight: Weight, name: str, *, bits: int) -> str:
+        """The same with codes of 4 or 8 bits."""
+        outputs, inputs = weight.shape
+        codes, scales = quantise(weight, bits)
+        matrix = [self.constant(f"{name}.codes", codes), self.constant(f"{name}.scales", scales)]
+        self.fused(
+            "MatMulNBits",
+            [x, *matrix],
+            [name],
+            N=outputs,
+            K=inputs,
+            bits=bits,
+            block_size=BLOCK,
+            accuracy_level=_INT8_ACTIVATIONS,
+        )
+        return name
+
+
+class _ComposerGraph:
+    """Builds the graph of one network from its state dict."""
+
+    def __init__(
+        self, config: ModelConfig, weights: Mapping[str, Weight], quantisation: Quantisation
+    ) -> None:
+        self.config = config
+        self.weights = weights
+        self.graph = _Graph(quantisation)
+
+    def build(self) -> onnx.ModelProto:
+        """The whole model, without metadata."""
+        graph = self.graph
+        embedding = graph.constant("embedding.weight", self.weights["embedding.weight"])
+        embedded = graph.node("Gather", [embedding, "tokens"], "embedding")
+        stream, change = embedded, self._condition_encoder()  # both (B, T, W); their sum is the stream
+        for layer in range(self.config.layers):
+            stream, change = self._block(layer, stream, change)
+        last = graph.constant("last", np.array(-1, np.int64))
+        stream = graph.node("Gather", [stream, last], "last.stream", axis=1)  # (B, W)
+        change = graph.node("Gather", [change, last], "last.change", axis=1)
+        normed, _ = self._add_and_normalise(stream, change, "final_norm")
+        self._logits(normed)
+        return self._model()
+
+    def _logits(self, normed: str) -> None:
+        """The output layer shares the embedding's weights: fp32 stores them once, quantised twice."""
+        if self.graph.bits is None:
+            self.graph.node("Gemm", [normed, "embedding.weight"], "logits", transB=1)
+        else:
+            self.graph.quantised_linear(normed, self.weights["embedding.weight"], "logits", bits=8)
+
+    def _add_and_normalise(self, stream: str, change: str, norm: str) -> tuple[str, str]:
+        """Names of the normalised sum and of the sum itself."""
+        scale = self.graph.constant(f"{norm}.scale", self.weights[f"{norm}.scale"])
+        outputs = [norm, "", "", f"{norm}.stream"]
+        self.graph.fused(
+            "SkipSimplifiedLayerNormalization", [stream, change, scale], outputs, epsilon=NORM_EPSILON
+        )
+        return norm, f"{norm}.stream"
+
+    def _block(self, layer: int, stream: str, change: str) -> tuple[str, str]:
+        """Stream before the block and what was last added to it -> the same after the block."""
+        name = f"blocks.{layer}"
+        normed, stream = self._add_and_normalise(stream, change, f"{name}.attention_norm")
+        change = self._attention(layer, normed)
+        normed, stream = self._add_and_normalise(stream, change, f"{name}.feed_forward_norm")
+        inner = self._linear(normed, f"{name}.feed_forward.inner")
+        positive = self.graph.node("Relu", [inner], f"{name}.relu")
+        squared = self.graph.node("Mul", [positive, positive], f"{name}.square")
+        return stream, self._linear(squared, f"{name}.feed_forward.outer")
+
+    def _linear(self, x: str, name: str) -> str:
+        return self.graph.linear(x, self.weights[f"{name}.weight"], name)
+
+    def _attention(self, layer: int, x: str) -> str:
+        """Attention over the cache; the operator rotates, appends the new keys and values, and attends."""
+        name = f"blocks.{layer}.attention"
+        packed = self._linear(x, f"{name}.query_key_value")  # (B, T, 3 W): queries, keys, values
+        cache = [f"past_key.{layer}", f"past_value.{layer}"]
+        places = ["last_place", "length", "cosines", "sines"]
+        self.graph.fused(
+            "GroupQueryAttention",
+            [packed, "", "", *cache, *places],
+            [f"{name}.attended", f"present_key.{layer}", f"present_value.{layer}"],
+            num_heads=self.config.heads,
+            kv_num_heads=self.config.heads,
+            do_rotary=1,
+        )
+        return self._linear(f"{name}.attended", f"{name}.output")
+
+    def _condition_encoder(self) -> str:
+        """The three small networks as one, (B, T, W).
+
+        First layers stand side by side in one block-diagonal matrix, their biases multiplied by `present`, so
+        that a missing condition gives an exact zero; second layers lie one under another, which sums them.
+        Bias of the second layer where present and null where not: `present @ (bias - null) + sum(null)`.
+        """
+        graph, weights, prefix = self.graph, self.weights, "condition_encoder"
+        count = len(CONDITIONS)
+        inner = [weights[f"{prefix}.inner.{index}.weight"] for index in range(count)]
+        biases = [weights[f"{prefix}.inner.{index}.bias"] for index in range(count)]
+        features = self._condition_features([matrix.shape[1] for matrix in inner])
+        first = graph.constant(f"{prefix}.first", _block_diagonal(inner, biases))
+        hidden = graph.node("MatMul", [features, first], f"{prefix}.hidden")
+        positive = graph.node("Relu", [hidden], f"{prefix}.relu")
+        second = np.concatenate([weights[f"{prefix}.outer.{index}.weight"] for index in range(count)], axis=1)
+        encoded = graph.linear(positive, second, f"{prefix}.second")
+        null = weights[f"{prefix}.null"]
+        bias = np.stack([weights[f"{prefix}.outer.{index}.bias"] for index in range(count)]) - null
+        known = graph.node("MatMul", ["present", graph.constant(f"{prefix}.bias", bias)], f"{prefix}.known")
+        shift = graph.constant(f"{prefix}.null", null.sum(0))
+        total = graph.node("Add", [encoded, known], f"{prefix}.sum")
+        return graph.node("Add", [total, shift], prefix)
+
+    def _condition_features(self, widths: Sequence[int]) -> str:
+        """Valence, arousal, waves and decays of the offset, each times `present`; then `present` itself."""
+        graph = self.graph
+        horizon_s = self.config.horizon_s
+        split = graph.constant("conditions.split", np.array([2, 1], np.int64))
+        graph.nodes.append(helper.make_node("Split", ["conditions", split], ["affect", "offset"], axis=-1))
+        limits = [
+            graph.constant("offset.lowest", np.array(0, np.float32)),
+            graph.constant("offset.highest", np.array(horizon_s, np.float32)),
+        ]
+        offset_s = graph.node("Clip", ["offset", *limits], "offset_s")
+        octaves = np.float32(math.pi / horizon_s) * 2.0 ** np.arange(OFFSET_WAVES, dtype=np.float32)
+        phases = graph.node("Mul", [offset_s, graph.constant("offset.octaves", octaves)], "offset.phases")
+        waves = [graph.node("Sin", [phases], "offset.sine"), graph.node("Cos", [phases], "offset.cosine")]
+        decays_s = graph.constant("offset.decays_s", -np.array(OFFSET_DECAYS_S, np.float32))
+        steep = graph.node("Div", [offset_s, decays_s], "offset.steep")
+        decayed = graph.node("Exp", [steep], "offset.decayed")
+        features = graph.node("Concat", ["affect", *waves, decayed], "features", axis=-1)
+        places = graph.constant("features.condition", np.repeat(np.arange(len(widths)), widths))
+        mask = graph.node("Gather", ["present", places], "features.mask", axis=-1)
+        masked = graph.node("Mul", [features, mask], "features.masked")
+        return graph.node("Concat", [masked, "present"], "features.all", axis=-1)
+
+    def _model(self) -> onnx.ModelProto:
+        config = self.config
+        size = config.width // config.heads
+        cache: list[str | int | None] = ["B", config.heads, config.context, size]
+        real, whole, place = TensorProto.FLOAT, TensorProto.INT64, TensorProto.INT32
+        inputs = [
+            helper.make_tensor_value_info("tokens", whole, ["B", "T"]),
+            helper.make_tensor_value_info("conditions", real, ["B", "T", len(CONDITIONS)]),
+            helper.make_tensor_value_info("present", real, ["B", "T", len(CONDITIONS)]),
+            helper.make_tensor_value_info("last_place", place, ["B"]),
+            helper.make_tensor_value_info("length", place, [1]),
+            helper.make_tensor_value_info("cosines", real, [config.context, size // 2]),
+            helper.make_tensor_value_info("sines", real, [config.context, size // 2]),
+        ]
+        outputs = [helper.make_tensor_value_info("logits", real, ["B", config.vocabulary_size])]
+        for layer in range(config.layers):
+            for kind in ("key", "value"):
+                inputs.append(helper.make_tensor_value_info(f"past_{kind}.{layer}", real, cache))
+                outputs.append(helper.make_tensor_value_info(f"present_{kind}.{layer}", real, cache))
+        graph = helper.make_graph(self.graph.nodes, "composer", inputs, outputs, self.graph.constants)
+        opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_CONTRIB, _CONTRIB_OPSET)]
+        return helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="emsync")
+
+
+def _block_diagonal(layers: Sequence[Weight], biases: Sequence[Weight]) -> Weight:
+    """Matrices (W, K_i) side by side over a row for each bias, shape (sum K_i + count, count * W)."""
+    widths, width = [layer.shape[1] for layer in layers], layers[0].shape[0]
+    matrix = np.zeros((sum(widths) + len(layers), len(layers) * width), np.float32)
+    row = 0
+    for index, layer in enumerate(layers):
+        columns = slice(index * width, (index + 1) * width)
+        matrix[row : row + widths[index], columns] = layer.T
+        matrix[sum(widths) + index, columns] = biases[index]
+        row += widths[index]
+    return matrix
