@@ -23,8 +23,8 @@ PROGRAMS = (
     *(24, 25, 26, 27, 28, 32, 33, 38, 39),  # guitars, basses
     *(44, 45, 46, 47, 48, 49, 50, 51, 55),  # strings, harp, timpani
     *(56, 57, 58, 59, 60, 68, 71, 73, 75, 77),  # brass, reeds, pipes
-    *(80, 81, 82, 83, 86, 87, 89, 90, 94, 95, 96, 97, 99, 101, 103),  # leads, pads
-    *(106, 107, 108, 111, 112, 113, 114, 115, 116, 117, 118, 119, 121, 122, 126),  # plucked, struck, effects
+    *(80, 81, 82, 83, 86, 87, 89, 90, 94, 95, 97, 99, 101, 103),  # leads, pads
+    *(106, 107, 108, 111, 112, 113, 114, 115, 116, 117, 119, 121, 122, 126),  # plucked, struck, effects
 )
 KITS = (0, 40, 48)
 MELODIC_BANK, DRUM_BANK = 0, 128
@@ -43,7 +43,7 @@ def main() -> None:
     arguments.target.parent.mkdir(parents=True, exist_ok=True)
     arguments.target.write_bytes(_font(font, presets))
     size_mb = arguments.target.stat().st_size / 1e6
-    print(f"{arguments.target}: {len(presets)} presets, {size_mb:.2f} MB")
+    print(f"{arguments.target}: {len(presets)} presets, {size_mb:.2f} MB")  # noqa: T201
 
 
 def _font(font: SoundFontFile, presets: list[Preset]) -> bytes:

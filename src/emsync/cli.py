@@ -227,15 +227,15 @@ def mux(
 
 def main() -> NoReturn:
     """The console script `emsync`."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a file name need not be text
     signal.signal(signal.SIGTERM, _terminate)
     run(sys.argv[1:])
 
 
 def run(arguments: list[str]) -> NoReturn:
     """One command line, without the name of the program; ends in `SystemExit`, whatever happens."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file name need not be text
     with _one_line_errors():
         app(arguments, prog_name="emsync")
     sys.exit(0)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from emsync.options import OriginalSound
 from emsync.output_paths import OutputPaths
 from emsync.progress import StageTime
 from emsync.types import TICK_S, Composition, CueSheet, Hit
@@ -220,8 +221,8 @@ def _mux_facts(muxed: MuxReport) -> Json:
 
 
 def _mux_rows(muxed: MuxReport) -> list[Row]:
-    kept = "there was none" if muxed.original_sound is None else muxed.original_sound.value
-    rows = [("film sound", kept)]
+    kept = muxed.original_sound is OriginalSound.KEEP
+    rows = [("film sound", "not in it" if muxed.original_sound is None else "kept" if kept else "ducked")]
     if muxed.left_out:
         rows.append(("left out", ", ".join(muxed.left_out)))
     return rows

@@ -19,6 +19,8 @@ from emsync.errors import WeightsError
 
 ASSETS = Path(__file__).parent / "assets"
 MANIFEST_NAME = "weights.json"
+COMPOSER = "composer"
+"""The weights that write music."""
 REINSTALL = "Reinstall emsync: pip install --force-reinstall --no-deps emsync"
 
 
@@ -65,7 +67,9 @@ def register_weights(name: str, files: tuple[str, ...], folder: Path = ASSETS) -
     entry = WeightsEntry(name, files, hashlib.sha256(content).hexdigest())
     entries = _read_manifest(folder) if (folder / MANIFEST_NAME).exists() else {}
     entries[name] = {"files": list(files), "sha256": entry.sha256}
-    (folder / MANIFEST_NAME).write_text(json.dumps(entries, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    (folder / MANIFEST_NAME).write_text(
+        json.dumps(entries, indent=2, sort_keys=True) + "\n", encoding="utf-8"
+    )
     return entry
 
 
@@ -73,7 +77,9 @@ def _read_part(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise WeightsError(f"The weights file {path} cannot be read: {error.strerror}. {REINSTALL}") from error
+        raise WeightsError(
+            f"The weights file {path} cannot be read: {error.strerror}. {REINSTALL}"
+        ) from error
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
@@ -81,7 +87,9 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise WeightsError(f"The weights list {path} cannot be read: {error.strerror}. {REINSTALL}") from error
+        raise WeightsError(
+            f"The weights list {path} cannot be read: {error.strerror}. {REINSTALL}"
+        ) from error
     except ValueError as error:
         raise WeightsError(f"The weights list {path} is damaged: {error}. {REINSTALL}") from error
     if not isinstance(entries, dict):

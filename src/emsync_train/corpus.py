@@ -21,11 +21,12 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
-import symusic
 from numpy.typing import NDArray
 from rich.progress import track
+from symusic.core import ScoreSecond, ScoreTick
 
 from emsync.music.chords import chord_onsets
 from emsync.music.midi_file import group_of_program
@@ -104,10 +105,10 @@ def sources_of(midi: Path, manifest: Path | None, skip: frozenset[str]) -> list[
 def read_piece(source: Source, vocabulary: Vocabulary, labeller: AffectLabeller) -> ReadPiece | Skipped:
     """Read, tokenise and label one file; a file that cannot be used comes back with its reason."""
     try:
-        score = symusic.Score(source.path)
+        score = ScoreTick.from_file(source.path, "midi")
     except Exception as error:  # symusic raises bare RuntimeError and ValueError from its C++ parser
         return Skipped(source.name, f"not readable: {error}")
-    length_s = float(score.to("second").end())
+    length_s = _in_seconds(score).end()
     if not SHORTEST_PIECE_S <= length_s <= LONGEST_PIECE_S:
         return Skipped(source.name, f"lasts {length_s:.1f} s")
     notes = canonical(_notes_of(score), vocabulary)
@@ -125,10 +126,14 @@ def read_piece(source: Source, vocabulary: Vocabulary, labeller: AffectLabeller)
     )
 
 
-def _notes_of(score: symusic.Score) -> Notes:
+def _in_seconds(score: ScoreTick) -> ScoreSecond:
+    return cast(ScoreSecond, score.to("second"))
+
+
+def _notes_of(score: ScoreTick) -> Notes:
     """All notes of all tracks on the tick grid, grouped by program."""
     parts = []
-    for track_in_s in score.to("second").tracks:
+    for track_in_s in _in_seconds(score).tracks:
         played = track_in_s.notes.numpy()
         part = np.zeros(len(played["time"]), NOTE_DTYPE)
         onset_s = played["time"].astype(np.float64)
@@ -141,7 +146,7 @@ def _notes_of(score: symusic.Score) -> Notes:
     return np.concatenate(parts) if parts else np.zeros(0, NOTE_DTYPE)
 
 
-def _piece_of(score: symusic.Score, notes: Notes, *, free_time: bool) -> Piece:
+def _piece_of(score: ScoreTick, notes: Notes, *, free_time: bool) -> Piece:
     """The piece from its first note (or the bar that holds it) to the end of its last."""
     last = int((notes["onset_ticks"] + notes["duration_ticks"]).max())
     if free_time:
@@ -156,7 +161,7 @@ def _piece_of(score: symusic.Score, notes: Notes, *, free_time: bool) -> Piece:
     return Piece(moved, bars, chord_onsets(moved, beats - begin), last - begin)
 
 
-def _grid(score: symusic.Score) -> tuple[Ticks, Ticks]:
+def _grid(score: ScoreTick) -> tuple[Ticks, Ticks]:
     """Onsets of bars and of quarter notes in 8 ms ticks, by the file's time signatures and tempo map."""
     end = int(score.end()) + score.ticks_per_quarter
     signatures = sorted((mark.time, mark.numerator, mark.denominator) for mark in score.time_signatures)
@@ -171,7 +176,7 @@ def _grid(score: symusic.Score) -> tuple[Ticks, Ticks]:
     return _in_ticks(score, np.unique(np.concatenate(bars))), _in_ticks(score, beats)
 
 
-def _in_ticks(score: symusic.Score, midi_ticks: NDArray[np.int64]) -> Ticks:
+def _in_ticks(score: ScoreTick, midi_ticks: NDArray[np.int64]) -> Ticks:
     """MIDI ticks to 8 ms ticks through the tempo map; strictly increasing."""
     tempos = sorted({mark.time: mark.mspq for mark in score.tempos}.items())
     if not tempos or tempos[0][0] > 0:
@@ -199,6 +204,7 @@ def read_all(sources: list[Source], vocabulary: Vocabulary, workers: int) -> Ite
 def write_shards(sources: list[Source], out: Path, vocabulary: Vocabulary, workers: int) -> dict[str, object]:
     """Tokenise all sources into `out`; returns what `corpus.json` holds."""
     out.mkdir(parents=True, exist_ok=True)
+    (out / "corpus.json").unlink(missing_ok=True)  # without it an interrupted build is no shard folder
     skipped: list[Skipped] = []
     counts: Counter[str] = Counter()
     tokens_hash = hashlib.sha256()

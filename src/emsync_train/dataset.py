@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from emsync.errors import InputError
 from emsync.music.boundary_offsets import answered_offsets
-from emsync.music.tokenizer import Tokens, token_times_ticks
-from emsync.music.vocabulary import LONGEST_SHIFT_TICKS, PITCHES, VOCABULARIES, Vocabulary
+from emsync.music.tokenizer import Tokens, token_times_ticks, with_time_shifts
+from emsync.music.vocabulary import PITCHES, VOCABULARIES, Vocabulary
 from emsync.types import TICK_S, Floats, InstrumentGroup, Ticks
 
 LOOKAHEAD_TOKENS = 512
@@ -70,20 +70,22 @@ class Shards:
     def __init__(self, folder: Path) -> None:
         try:
             summary = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
+            self.vocabulary: Vocabulary = VOCABULARIES[summary["vocabulary"]]
+            self.label_hop_s = float(summary["label_hop_s"])
+            self.tokens_sha256 = str(summary["tokens_sha256"])
             rows = (folder / "pieces.jsonl").read_text(encoding="utf-8").splitlines()
-            self.tokens: Tokens = np.memmap(folder / "tokens.u16", np.uint16, "r")
+            self.pieces = [_entry(json.loads(row)) for row in rows]
+            self.tokens: Tokens = np.memmap(folder / "tokens.u16", "<u2", "r")
             self.affect: NDArray[np.int8] = np.memmap(folder / "affect.i8", np.int8, "r").reshape(-1, 2)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{folder}: not a complete shard folder ({error}); build it again") from error
-        self.vocabulary: Vocabulary = VOCABULARIES[summary["vocabulary"]]
-        self.label_hop_s = float(summary["label_hop_s"])
-        self.tokens_sha256 = str(summary["tokens_sha256"])
-        self.pieces = [_entry(json.loads(row)) for row in rows]
-        expected = sum(piece.token_count for piece in self.pieces)
-        if len(self.tokens) != expected:
-            raise InputError(
-                f"{folder}: {len(self.tokens)} tokens where the index promises {expected}; build it again"
-            )
+        self._check_length(folder, "tokens", len(self.tokens), [piece.token_count for piece in self.pieces])
+        self._check_length(folder, "labels", len(self.affect), [piece.affect_count for piece in self.pieces])
+
+    @staticmethod
+    def _check_length(folder: Path, what: str, found: int, counts: Sequence[int]) -> None:
+        if found != sum(counts):
+            raise InputError(f"{folder}: {found} {what} where the index promises {sum(counts)}; build it again")
 
     def of_split(self, split: str) -> list[PieceEntry]:
         """The pieces of `train`, `validation` or `test`."""
@@ -131,18 +133,18 @@ class WindowSampler:
         """One window: tokens (T + 1,), conditions (T, 3), present (T, 3)."""
         index = min(int(np.searchsorted(self.cumulative_shares, rng.random())), len(self.pieces) - 1)
         piece = self.pieces[index]
-        tokens = self.shards.tokens_of(piece)
-        times = token_times_ticks(tokens, self.shards.vocabulary)
+        tokens, vocabulary = self.shards.tokens_of(piece), self.shards.vocabulary
         begin, fresh = self._place(tokens, rng)
+        begin_s = float(token_times_ticks(tokens[:begin], vocabulary)[-1]) * TICK_S if begin else 0.0
         stop = begin + self.options.length + 1 + LOOKAHEAD_TOKENS
-        codes, at = tokens[begin:stop].astype(np.int64), times[begin:stop]
-        codes, at = self._thin_chords(codes, at, rng)
+        codes = self._thin_chords(tokens[begin:stop].astype(np.int64), rng)
         if fresh:
-            codes, at = self._as_opening(codes, at)
-        codes = transposed(codes, self._transposition(rng), self.shards.vocabulary)
-        codes, played = self._in_other_tempo(codes, at, rng)
-        conditions = self._conditions(piece, codes, at * TICK_S, played * TICK_S)
-        return self._fitted(codes, conditions, rng)
+            codes = as_opening(codes, vocabulary)
+        codes = transposed(codes, self._transposition(rng), vocabulary)
+        factor = np.exp(rng.uniform(-self.options.tempo_spread, self.options.tempo_spread))
+        codes = stretched(codes, factor, vocabulary)
+        played_s = np.asarray(token_times_ticks(codes, vocabulary) * TICK_S)
+        return self._fitted(codes, self._conditions(piece, codes, begin_s + played_s / factor, played_s), rng)
 
     def _place(self, tokens: Tokens, rng: np.random.Generator) -> tuple[int, bool]:
         """First token of the window, and whether the window shall sound like the opening of a piece."""
@@ -153,41 +155,15 @@ class WindowSampler:
         bars = np.flatnonzero(tokens[:latest] == self.shards.vocabulary.special("BAR"))
         return (int(bars[rng.integers(len(bars))]) if len(bars) else 0), True
 
-    def _as_opening(self, codes: Ticks, at: Ticks) -> tuple[Ticks, Ticks]:
-        """START in front; OFFs of notes that began before the window are left out."""
-        vocabulary = self.shards.vocabulary
-        start = vocabulary.special("START")
-        if codes[0] != start:
-            codes, at = np.concatenate(([start], codes)), np.concatenate((at[:1], at))
-        keep = ~orphan_offs(codes, vocabulary)
-        return codes[keep], at[keep]
-
-    def _thin_chords(self, codes: Ticks, at: Ticks, rng: np.random.Generator) -> tuple[Ticks, Ticks]:
+    def _thin_chords(self, codes: Ticks, rng: np.random.Generator) -> Ticks:
         """Sometimes keep only CHORDs a drawn distance apart, so that sparse cut lists are seen in training."""
         spacing_s = np.exp(rng.uniform(0.0, np.log(self.options.widest_chord_spacing_s)))
         if rng.random() >= self.options.thin_chords_share:
-            return codes, at
-        keep = np.ones(len(codes), bool)
-        last_s = -np.inf
-        for position in np.flatnonzero(codes == self.shards.vocabulary.special("CHORD")):
-            if at[position] * TICK_S - last_s < spacing_s:
-                keep[position] = False
-            else:
-                last_s = at[position] * TICK_S
-        return codes[keep], at[keep]
+            return codes
+        return thinned_chords(codes, spacing_s, self.shards.vocabulary)
 
     def _transposition(self, rng: np.random.Generator) -> int:
         return int(rng.integers(-self.options.transpose_semitones, self.options.transpose_semitones + 1))
-
-    def _in_other_tempo(self, codes: Ticks, at: Ticks, rng: np.random.Generator) -> tuple[Ticks, Ticks]:
-        """Stretch the time shifts by a drawn factor; returns tokens and their new times from the window's start."""
-        factor = np.exp(rng.uniform(-self.options.tempo_spread, self.options.tempo_spread))
-        first_shift = self.shards.vocabulary.time_shift.first
-        is_shift = (codes >= first_shift) & (codes < first_shift + LONGEST_SHIFT_TICKS)
-        scaled = np.round((at - at[0]) * factor).astype(np.int64)
-        shifts = np.clip(np.diff(scaled, prepend=scaled[0]), 1, LONGEST_SHIFT_TICKS)
-        stretched = np.where(is_shift, first_shift + shifts - 1, codes)
-        return stretched, np.cumsum(np.where(is_shift, shifts, 0))
 
     def _conditions(self, piece: PieceEntry, codes: Ticks, label_times_s: Floats, played_s: Floats) -> Floats:
         """Valence, arousal and boundary offset after each token, shape (len(codes), 3)."""
@@ -210,6 +186,41 @@ class WindowSampler:
         padded = np.zeros((length, 3), np.float32)
         padded[: len(conditions[:length])] = conditions[:length]
         return tokens, padded, np.broadcast_to(given, (length, 3)).copy()
+
+
+def as_opening(codes: Ticks, vocabulary: Vocabulary) -> Ticks:
+    """START in front; OFFs of notes that began before the window are left out."""
+    start = vocabulary.special("START")
+    if codes[0] != start:
+        codes = np.concatenate(([start], codes))
+    return codes[~orphan_offs(codes, vocabulary)]
+
+
+def thinned_chords(codes: Ticks, spacing_s: float, vocabulary: Vocabulary) -> Ticks:
+    """Without the CHORDs that lie less than `spacing_s` after the last one kept."""
+    times_s = token_times_ticks(codes, vocabulary) * TICK_S
+    keep = np.ones(len(codes), bool)
+    last_s = -np.inf
+    for position in np.flatnonzero(codes == vocabulary.special("CHORD")):
+        if times_s[position] - last_s < spacing_s:
+            keep[position] = False
+        else:
+            last_s = times_s[position]
+    return codes[keep]
+
+
+def stretched(codes: Ticks, factor: float, vocabulary: Vocabulary) -> Ticks:
+    """The same events in another tempo, their time shifts written as the tokenizer writes them.
+
+    An event moves to its time multiplied by `factor`, to the nearest tick; a little later only where instants
+    would melt into one, which stay at least a tick apart.
+    """
+    times = token_times_ticks(codes, vocabulary)
+    is_event = np.diff(times, prepend=0) == 0
+    instants, instant_of_event = np.unique(times[is_event], return_inverse=True)
+    numbers = np.arange(len(instants))
+    apart = numbers + np.maximum.accumulate(np.round(instants * factor).astype(np.int64) - numbers)
+    return with_time_shifts(codes[is_event], apart[instant_of_event], vocabulary).astype(np.int64)
 
 
 def orphan_offs(codes: Ticks, vocabulary: Vocabulary) -> NDArray[np.bool_]:

@@ -43,7 +43,7 @@ def build_graph(
         config: the sizes.
         weights: the state dict of `Composer` as fp32 arrays.
         quantisation: how matrices are stored. Embedding, norms and the first layer of the condition encoder
-            stay fp32. Under int4 the output layer takes 8 bits: half the harm for a twentieth of the size.
+            stay fp32. Under int4 the output layer takes 8 bits: less harm for a twentieth of the size.
     """
     return _ComposerGraph(config, weights, quantisation).build()
 

@@ -40,7 +40,7 @@ from emsync.types import (
     Notes,
     Ticks,
 )
-from emsync.weights import load_weights, weights_entry
+from emsync.weights import COMPOSER, load_weights, weights_entry
 from emsync_train.dataset import Batch, Shards, WindowOptions, WindowSampler
 from emsync_train.export import load_checkpoint
 from emsync_train.model import Composer
@@ -225,7 +225,7 @@ def evaluate(run: Path, shards: Shards, *, windows: int, pieces: int) -> dict[st
     """All figures of the shipped composer and of the run it was exported from."""
     network, settings = load_checkpoint(run / "weights.safetensors")
     source_weights = dict(settings["source_weights"])
-    model = ComposerModel.load(load_weights("composer"))
+    model = ComposerModel.load(load_weights(COMPOSER))
     composed = {mode: composed_pieces(model, pieces, ComposeOptions(sync=mode)) for mode in SyncMode}
     stretches = {
         mode: [(piece.notes, np.array(piece.bar_onsets_ticks), piece.duration_ticks) for piece in written]
@@ -233,7 +233,7 @@ def evaluate(run: Path, shards: Shards, *, windows: int, pieces: int) -> dict[st
     }
     return {
         "command": "python -m emsync_train.evaluate " + " ".join(sys.argv[1:]),
-        "weights_sha256": weights_entry("composer").sha256,
+        "weights_sha256": weights_entry(COMPOSER).sha256,
         "corpus_tokens_sha256": shards.tokens_sha256,
         "parameters": network.parameter_count,
         "nats_per_token": likelihoods(network, shards, source_weights, windows),

@@ -22,8 +22,11 @@ from emsync.errors import EmsyncError, InputError
 from emsync.music.model import FORMAT
 from emsync.music.vocabulary import VOCABULARIES
 from emsync.output_file import atomic_output
+from emsync.weights import ASSETS, COMPOSER, register_weights
 from emsync_train.decode_graph import Quantisation, build_graph
 from emsync_train.model import ROPE_BASE, Composer, ModelConfig
+
+SHIPPED_NAME = "composer.onnx"
 
 
 def export(
@@ -94,7 +97,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Command line of this module."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", type=Path, required=True, help="weights.safetensors of a run folder")
-    parser.add_argument("--out", type=Path, required=True, help="the ONNX file to write")
+    place = parser.add_mutually_exclusive_group(required=True)
+    place.add_argument("--out", type=Path, help="the ONNX file to write")
+    place.add_argument("--ship", action="store_true", help="write and register the weights of the package")
     parser.add_argument("--quantisation", choices=get_args(Quantisation), default="int8")
     parser.add_argument("--run", help="training run id to note in the file; else the name of the run folder")
     options = parser.parse_args(arguments)
@@ -105,10 +110,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "run": options.run or options.checkpoint.resolve().parent.name,
             "tokens_sha256": str(settings.get("tokens_sha256", "")),
         }
-        export(model, options.out, metadata=metadata, quantisation=options.quantisation)
+        path = ASSETS / SHIPPED_NAME if options.ship else options.out
+        export(model, path, metadata=metadata, quantisation=options.quantisation)
+        if options.ship:
+            register_weights(COMPOSER, (SHIPPED_NAME,))
     except (EmsyncError, ValueError) as error:
         sys.exit(f"error: {error}")
-    print(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB, {model.parameter_count} parameters")
+    print(f"{path}: {path.stat().st_size / 1e6:.2f} MB, {model.parameter_count} parameters")
 
 
 if __name__ == "__main__":

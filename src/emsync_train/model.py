@@ -37,10 +37,11 @@ class ModelConfig:
     horizon_s: float = 8.0
 
     def __post_init__(self) -> None:
+        sizes = (self.vocabulary_size, self.layers, self.width, self.heads, self.feed_forward, self.context)
+        if min(sizes) < 1:
+            raise ValueError(f"every size of the model must be at least 1, got {self}")
         if self.width % self.heads or (self.width // self.heads) % 2:
             raise ValueError(f"width {self.width} must split into {self.heads} heads of even size")
-        if min(self.vocabulary_size, self.layers, self.feed_forward, self.context) < 1:
-            raise ValueError(f"every size of the model must be at least 1, got {self}")
 
 
 class RmsNorm(nn.Module):
@@ -92,7 +93,8 @@ class Attention(nn.Module):
             is_causal=True,
             dropout_p=self.dropout if self.training else 0.0,
         )
-        return self.output(attended.transpose(1, 2).reshape(batch, length, width))
+        together: Tensor = self.output(attended.transpose(1, 2).reshape(batch, length, width))
+        return together
 
 
 class FeedForward(nn.Module):
@@ -105,7 +107,8 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, W) -> (B, T, W)."""
-        return self.outer(functional.relu(self.inner(x)).square())
+        fed: Tensor = self.outer(functional.relu(self.inner(x)).square())
+        return fed
 
 
 class Block(nn.Module):
@@ -122,7 +125,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor, angles: Tensor) -> Tensor:
         """(B, T, W) -> (B, T, W)."""
         x = x + self.dropout(self.attention(self.attention_norm(x), angles))
-        return x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
+        x = x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
+        return x
 
 
 def offset_features(offset_s: Tensor, horizon_s: float) -> Tensor:
@@ -172,9 +176,9 @@ class Composer(nn.Module):
         self.final_norm = RmsNorm(config.width)
         self.apply(self._initialise)
         residual_deviation = 0.02 / math.sqrt(2 * config.layers)
-        for block in self.blocks:
-            nn.init.normal_(block.attention.output.weight, std=residual_deviation)
-            nn.init.normal_(block.feed_forward.outer.weight, std=residual_deviation)
+        for name, parameter in self.blocks.named_parameters():
+            if name.endswith(("attention.output.weight", "feed_forward.outer.weight")):
+                nn.init.normal_(parameter, std=residual_deviation)
 
     @staticmethod
     def _initialise(module: nn.Module) -> None:

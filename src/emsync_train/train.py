@@ -18,7 +18,7 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import torch
@@ -31,6 +31,8 @@ from torch.utils.tensorboard import SummaryWriter
 from emsync.errors import EmsyncError, InputError
 from emsync_train.dataset import Batch, Shards, WindowOptions, WindowSampler
 from emsync_train.model import Composer, ModelConfig
+
+Precision: TypeAlias = Literal["32-true", "bf16-mixed", "bf16-true", "16-mixed"]
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,15 @@ class TrainingConfig:
     gradient_clip: float = 1.0
     chord_loss_weight: float = 1.0
     seed: int = 1
-    precision: str = "32-true"
+    precision: Precision = "32-true"
     compile: bool = False
     report_every_steps: int = 50
     validate_every_steps: int = 500
     validation_batches: int = 12
+
+    def __post_init__(self) -> None:
+        if self.precision not in get_args(Precision):
+            raise ValueError(f"precision {self.precision!r} is none of {', '.join(get_args(Precision))}")
 
 
 @dataclass(frozen=True)
@@ -152,6 +158,8 @@ class Trainer:
                 self._log({"validation_nats_per_token": self.validate()})
         self._log({"validation_nats_per_token": self.validate()})
         self._save()
+        if self.writer is not None:
+            self.writer.close()
 
     def _out_of_time(self, began: float, minutes: float | None) -> bool:
         spent = minutes is not None and time.monotonic() - began > minutes * 60
@@ -162,6 +170,7 @@ class Trainer:
         training = self.config.training
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate_at(self.step, training, self.total_steps)
+        torch.manual_seed(training.seed + self.step)  # for dropout, so that a resumed run drops the same
         share = training.batch_size // self.fabric.world_size
         rng = np.random.default_rng((training.seed, self.step, self.fabric.global_rank))
         tokens, conditions, present = self._on_device(self.sampler.batch(share, rng))
@@ -278,6 +287,11 @@ def main() -> None:
 def _launch(arguments: argparse.Namespace) -> None:
     shards = Shards(arguments.shards)
     config = read_config(arguments.config, shards)
+    if arguments.processes < 1 or config.training.batch_size % arguments.processes:
+        raise InputError(
+            f"{arguments.config}: batch_size {config.training.batch_size} cannot be shared evenly by "
+            f"--processes {arguments.processes}; change one of them"
+        )
     arguments.run.mkdir(parents=True, exist_ok=True)
     write_config(config, shards, arguments.run)
 

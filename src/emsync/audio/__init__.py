@@ -1,0 +1,1 @@
+"""From notes to sound, and from sound to the film: soundfont, render, mux."""

@@ -162,8 +162,8 @@ class Limiter:
 
     def read(self, start: int, stop: int) -> Sound:
         """Limited frames from `start` up to `stop`, shape (2, stop - start)."""
-        before = round(CONTEXT_S * self._rate_hz) + self._reach
-        after = self._reach + TAPS_PER_PHASE
+        before = round(CONTEXT_S * self._rate_hz) + 2 * self._reach
+        after = 2 * self._reach + TAPS_PER_PHASE
         sound = self._source.read(start - before, stop + after) * np.float32(self._gain)
         excess_db = self._excess_db(sound)
         here = slice(before, before + stop - start)

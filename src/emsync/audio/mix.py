@@ -72,7 +72,7 @@ def mixed_windows(
             yield below
             continue
         above = original.read(size)
-        if options.original_sound is OriginalSound.DUCK:
+        if options.original_sound == OriginalSound.DUCK:
             yield above + below * ducker.gain(above)
         else:
             yield above + below * np.float32(to_gain(options.duck_db))

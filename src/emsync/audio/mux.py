@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
+from typing import TypeAlias, cast
 
 import av
 import numpy as np
@@ -22,12 +22,12 @@ from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from emsync.audio.drafts import Drafts, output_errors
 from emsync.audio.loudness import Limiter
 from emsync.audio.mix import RollingSource, mixed_windows
 from emsync.audio.sound_reader import MIX_RATE_HZ, Sound, SoundReader
-from emsync.errors import AudioError, InputError, OutputError, VideoError
+from emsync.errors import AudioError, OutputError, VideoError
 from emsync.options import MuxOptions, OriginalSound
+from emsync.output_file import atomic_output, check_output
 
 CEILING_DB = -1.0
 """True peak of the mix; the limiter only works where film and music together would pass it."""
@@ -43,6 +43,7 @@ _SYSTEM_ERRORS = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EACCES, errno.EPERM, errno.EROFS}
 )
 
+VideoPacket: TypeAlias = "Packet[VideoStream]"
 Progress = Callable[[float], None]
 
 
@@ -85,7 +86,7 @@ def mux(
     """Write the film with its music to `out_path` (.mp4, .m4v, .mov, .mkv: AAC; .webm: Opus).
 
     The sound is as long as the picture: music that is longer is cut, music that is shorter is followed by
-    what the film has. Raises: `VideoError` or `AudioError` if an input cannot be read; `InputError` if
+    what the film has. Raises: `VideoError` or `AudioError` if an input cannot be read or
     `options.audio_stream` names no stream; `OutputError` if the result exists, is an input, cannot be
     written, or its container cannot hold the video's codec.
     """
@@ -102,15 +103,14 @@ def mux(
         source = RollingSource(mixed_windows(music, original, options, frames), frames)
         limiter = Limiter(source, MIX_RATE_HZ, gain=1.0, ceiling_db=CEILING_DB)
         writer = _Writer(film, picture, span, limiter, frames, on_progress or (lambda fraction: None))
-        with output_errors(out_path), Drafts() as drafts:
-            _write(writer, drafts.start(out_path), out_path)
-            drafts.finish()
+        with atomic_output(out_path, overwrite) as draft:
+            _write(writer, draft, out_path)
     return MuxReport(
         path=out_path,
         duration_s=frames / MIX_RATE_HZ,
         video_codec=picture.codec_context.name,
         audio_codec=SOUND_CODECS[out_path.suffix.lower()],
-        original_sound=None if original is None else options.original_sound,
+        original_sound=None if original is None else OriginalSound(options.original_sound),
         left_out=tuple(
             stream.type for stream in film.streams if stream.type not in ("video", "audio") and stream.type
         ),
@@ -143,7 +143,7 @@ class _Writer:
     def write(self, out: OutputContainer, codec: str) -> None:
         """Write everything and the trailer."""
         picture = out.add_stream_from_template(self._picture, opaque=True)
-        sound: AudioStream = out.add_stream(codec, rate=MIX_RATE_HZ, layout="stereo")
+        sound = cast(AudioStream, out.add_stream(codec, rate=MIX_RATE_HZ, layout="stereo"))
         sound.bit_rate = BIT_RATE
         _copy_metadata(self._film, out)
         picture.metadata.update(self._picture.metadata)
@@ -155,7 +155,7 @@ class _Writer:
         self._sound_until(out, sound, None)
         out.mux(sound.encode(None))
 
-    def _sound_until(self, out: OutputContainer, sound: AudioStream, packet: Packet | None) -> None:
+    def _sound_until(self, out: OutputContainer, sound: AudioStream, packet: VideoPacket | None) -> None:
         """Encode sound up to a picture packet's time, or all that is left."""
         due = self._frames
         if packet is not None and packet.dts is not None:
@@ -203,8 +203,7 @@ def _check_paths(video_path: Path, wav_path: Path, out_path: Path, *, overwrite:
             out_path.exists() and source.exists() and out_path.samefile(source)
         ):
             raise OutputError(f"the result would replace its own input {source}; choose another name with -o")
-    if out_path.exists() and not overwrite:
-        raise OutputError(f"{out_path} exists already; choose another name with -o or allow it with --force")
+    check_output(out_path, overwrite)
 
 
 def _open_film(video_path: Path) -> InputContainer:
@@ -224,7 +223,7 @@ def _picture(film: InputContainer, video_path: Path) -> VideoStream:
     raise VideoError(f"{video_path} has no picture, only sound; music can only be added to a video")
 
 
-def _picture_packets(film: InputContainer, picture: VideoStream) -> Iterator[Packet]:
+def _picture_packets(film: InputContainer, picture: VideoStream) -> Iterator[VideoPacket]:
     """Packets in file order; those without a decoding time get the next one that can follow."""
     last_dts: int | None = None
     step = 1
@@ -268,10 +267,10 @@ def _open_original(
 ) -> SoundReader | None:
     """The film's own sound, None if it has none or is to be replaced."""
     count = len(film.streams.audio)
-    if options.original_sound is OriginalSound.REPLACE or count == 0:
+    if options.original_sound == OriginalSound.REPLACE or count == 0:
         return None
     if not 0 <= options.audio_stream < count:
-        raise InputError(
+        raise AudioError(
             f"{video_path} has {count} sound stream{'s' if count > 1 else ''}, numbered from 0; "
             f"there is no number {options.audio_stream}"
         )

@@ -10,12 +10,16 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import mido
 import numpy as np
 from numpy.typing import NDArray
 
 from emsync.errors import MidiError
+
+Message: TypeAlias = Any
+"""A mido message: its fields depend on its type, so the type checker cannot know them."""
 
 DRUM_CHANNEL = 9
 DEFAULT_TEMPO_US = 500_000
@@ -133,9 +137,9 @@ def _open(midi_path: Path) -> mido.MidiFile:
     return midi
 
 
-def _timed_messages(midi: mido.MidiFile) -> list[tuple[float, int, mido.Message]]:
+def _timed_messages(midi: mido.MidiFile) -> list[tuple[float, int, Message]]:
     """All messages with their time in seconds and their track, in playing order."""
-    ordered: list[tuple[int, int, mido.Message]] = []
+    ordered: list[tuple[int, int, Message]] = []
     for index, track in enumerate(midi.tracks):
         ticks = 0
         for message in track:
@@ -184,7 +188,7 @@ class _Player:
         self._notes: list[ScoreNote] = []
         self._now_s = 0.0
 
-    def play(self, time_s: float, track: int, message: mido.Message) -> None:
+    def play(self, time_s: float, track: int, message: Message) -> None:
         """Take one message. Times must not decrease."""
         self._now_s = time_s
         if message.type == "note_on" and message.velocity > 0:
@@ -205,7 +209,7 @@ class _Player:
             self._end(where)
         return tuple(sorted(self._notes, key=lambda note: (note.onset_s, note.channel, note.key)))
 
-    def _strike(self, track: int, message: mido.Message) -> None:
+    def _strike(self, track: int, message: Message) -> None:
         where = (track, message.channel, message.note)
         if where in self._sounding:
             self._end(where)

@@ -17,15 +17,14 @@ from pathlib import Path
 
 import numpy as np
 
-from emsync.audio.drafts import Drafts, output_errors
 from emsync.audio.loudness import LoudnessMeter, Sound
 from emsync.audio.mastering import WINDOW_S, Master, write_master
 from emsync.audio.performance import Performance, read_performance
 from emsync.audio.soundfont import SoundFont, find_soundfont
 from emsync.audio.synthesiser import Substitution, Synthesiser
 from emsync.audio.wav_file import SoundStore, WavWriter
-from emsync.errors import OutputError
 from emsync.options import RenderOptions
+from emsync.output_file import atomic_output
 
 LONGEST_FADE_S = 2.0
 SHORTEST_FADE_S = 0.01
@@ -101,11 +100,9 @@ def render(
     stems: tuple[Path, ...] = ()
     if stems_folder is not None:
         stems = stem_paths(stems_folder, wav_path.stem, performance, synthesiser.bus_tracks)
-    with output_errors(wav_path), Drafts() as drafts:
-        master = _write_all(
-            synthesiser, fade, wav_path, stems, drafts, options=options, report=on_progress or _ignore
-        )
-        drafts.finish()
+    with contextlib.ExitStack() as outputs:
+        drafts = [outputs.enter_context(atomic_output(path, overwrite=True)) for path in (wav_path, *stems)]
+        master = _write_drafts(synthesiser, fade, drafts, options=options, report=on_progress or _ignore)
     return RenderReport(
         path=wav_path,
         duration_s=frames / options.sample_rate_hz,
@@ -146,32 +143,21 @@ def _ignore(fraction: float) -> None:
     """Progress that nobody asked for."""
 
 
-def _write_all(
-    synthesiser: Synthesiser,
-    fade: Fade,
-    wav_path: Path,
-    stems: tuple[Path, ...],
-    drafts: Drafts,
-    *,
-    options: RenderOptions,
-    report: Progress,
+def _write_drafts(
+    synthesiser: Synthesiser, fade: Fade, drafts: list[Path], *, options: RenderOptions, report: Progress
 ) -> Master:
-    """Write the mix and the stems as drafts; returns what the mix measures."""
-    draft = drafts.start(wav_path)
-    with contextlib.ExitStack() as stack:
-        mix, *buses = [
-            stack.enter_context(contextlib.closing(SoundStore(wav_path.parent)))
-            for _ in range(1 + len(stems))
-        ]
+    """Write the mix to the first draft and the stems to the others; returns what the mix measures."""
+    with contextlib.ExitStack() as stores:
+        mix, *buses = [stores.enter_context(contextlib.closing(SoundStore(draft.parent))) for draft in drafts]
         source_lufs = _synthesise(synthesiser, fade, mix, buses, report)
         master = write_master(
             mix,
-            draft,
+            drafts[0],
             source_lufs=source_lufs,
             options=options,
             on_progress=lambda done: report(SYNTHESIS_SHARE + (1 - SYNTHESIS_SHARE) * done),
         )
-        _write_stems(stems, buses, drafts, gain=master.gain, rate_hz=options.sample_rate_hz)
+        _write_stems(drafts[1:], buses, gain=master.gain, rate_hz=options.sample_rate_hz)
     report(1.0)
     return master
 
@@ -192,13 +178,9 @@ def _synthesise(
     return meter.integrated_lufs()
 
 
-def _write_stems(
-    paths: tuple[Path, ...], buses: list[SoundStore], drafts: Drafts, *, gain: float, rate_hz: int
-) -> None:
-    if paths and not paths[0].parent.is_dir():
-        raise OutputError(f"there is no folder {paths[0].parent} for the stems; make it first")
-    for path, bus in zip(paths, buses, strict=True):
-        with WavWriter(drafts.start(path), rate_hz, bus.frames, "float32") as writer:
+def _write_stems(drafts: list[Path], buses: list[SoundStore], *, gain: float, rate_hz: int) -> None:
+    for draft, bus in zip(drafts, buses, strict=True):
+        with WavWriter(draft, rate_hz, bus.frames, "float32") as writer:
             for start in range(0, bus.frames, WINDOW_S * rate_hz):
                 stop = min(start + WINDOW_S * rate_hz, bus.frames)
                 writer.write(bus.read(start, stop) * np.float32(gain))

@@ -38,7 +38,7 @@ class Reverb:
     def add(self, send: NDArray[np.float32]) -> NDArray[np.float32]:
         """What the hall gives back, shape (2, frames), during a window of sound sent to it, shape (frames,)."""
         frames = len(send)
-        wet = fftconvolve(send[None, :], self._response, axes=1).astype(np.float32)
+        wet: NDArray[np.float32] = fftconvolve(send[None, :], self._response, axes=1).astype(np.float32)
         wet[:, : self._tail.shape[1]] += self._tail
         self._tail = wet[:, frames:]
         return wet[:, :frames]

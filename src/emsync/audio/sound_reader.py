@@ -83,14 +83,14 @@ class SoundReader:
         for frame in self._frames(stream):
             now = (frame.format.name, frame.layout.name, frame.sample_rate)
             if now != layout and layout[2]:
-                yield from ((None, part.to_ndarray()) for part in resampler.resample(None))
+                yield from ((None, _samples(part)) for part in resampler.resample(None))
                 resampler = _resampler()
             layout, time_s = now, frame.time
             for part in resampler.resample(frame):
-                yield time_s, part.to_ndarray()
+                yield time_s, _samples(part)
                 time_s = None
         if layout[2]:
-            yield from ((None, part.to_ndarray()) for part in resampler.resample(None))
+            yield from ((None, _samples(part)) for part in resampler.resample(None))
 
     def _frames(self, stream: int) -> Iterator[AudioFrame]:
         packets = self._container.demux(self._container.streams.audio[stream])
@@ -106,6 +106,10 @@ class SoundReader:
                 self.damaged_packets += 1
                 if self.damaged_packets > MOST_DAMAGED:
                     return
+
+
+def _samples(part: AudioFrame) -> Sound:
+    return np.asarray(part.to_ndarray(), np.float32)
 
 
 def _resampler() -> av.AudioResampler:

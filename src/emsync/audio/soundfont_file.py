@@ -310,7 +310,7 @@ def _decode_vorbis(stored: bytes, path: Path, name: str) -> Samples:
     import av  # noqa: PLC0415  (only SoundFont 3 files need a decoder)
 
     try:
-        with av.open(io.BytesIO(stored), format="ogg") as container:
+        with av.open(io.BytesIO(stored), "r", format="ogg") as container:
             blocks = [frame.to_ndarray()[0] for frame in container.decode(audio=0)]
     except (av.FFmpegError, IndexError) as error:
         raise AudioError(f"sample {name!r} of the soundfont {path} is damaged: {error}") from error

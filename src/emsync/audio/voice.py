@@ -32,6 +32,11 @@ OPEN_FILTER_CENTS = 13_500
 FILTER_STEP = 256
 FILTER_STEP_CENTS = 50
 """A moving filter is looked at every 256 frames (5 ms at 48 kHz) and set anew when it moved a quarter tone."""
+BEND_MARGIN = 2 ** (2 / 12)
+"""A sample that plays once may last this much longer: the pitch wheel can be down by two semitones."""
+MOST_MISSING = 256
+"""FFmpeg drops up to this many frames at the end of a Vorbis stream (34 of 427 bundled samples lack 128). A
+loop that needs them is moved earlier by as many frames: what repeats may be cut anywhere."""
 _GUARD = 4
 
 
@@ -62,15 +67,11 @@ class Envelope:
         """Time from the onset at which the peak ends."""
         return self.delay_s + self.attack_s + self.hold_s
 
-    @cached_property
-    def sustain_start_s(self) -> float:
-        """Time from the onset at which the sustain level is reached."""
-        return self.decay_start_s + self.decay_s * self.fall / self.full_fall
-
     def attack_level(self, times_s: NDArray[np.float32]) -> NDArray[np.float32]:
         """Rise of the attack, 0 to 1, straight in amplitude; it freezes where the note is released."""
         held_s = np.minimum(times_s, np.float32(self.release_at_s))
-        return np.clip((held_s - self.delay_s) / self.attack_s, 0.0, 1.0)
+        level: NDArray[np.float32] = np.clip((held_s - self.delay_s) / self.attack_s, 0.0, 1.0)
+        return level
 
     def depth(self, times_s: NDArray[np.float32]) -> NDArray[np.float32]:
         """How far below the peak, in the unit of `fall`, at each time from the onset."""
@@ -78,7 +79,8 @@ class Envelope:
         slope = self.full_fall / self.decay_s
         decay = np.clip((held_s - self.decay_start_s) * slope, 0.0, self.fall)
         release = np.maximum(times_s - self.release_at_s, 0.0) * (self.full_fall / self.release_s)
-        return (decay + release).astype(np.float32)
+        depth: NDArray[np.float32] = (decay + release).astype(np.float32)
+        return depth
 
     @cached_property
     def end_s(self) -> float:
@@ -130,6 +132,9 @@ def cut_wave(zone: Zone, audio: Samples) -> Wave:
     loop_start = zone.sample.loop_start + _offset(zone, Generator.LOOP_START_OFFSET, 45) - first
     loop_end = zone.sample.loop_end + _offset(zone, Generator.LOOP_END_OFFSET, 50) - first
     body = audio[first:last]
+    missing = max(loop_end - len(body), 0)
+    if missing <= MOST_MISSING:
+        loop_start, loop_end = max(loop_start - missing, 0), loop_end - missing
     is_looped = zone.value(Generator.LOOP_MODE) & 1 and 0 <= loop_start < loop_end - 1 < len(body)
     if not is_looped:
         frames = np.concatenate([np.zeros(1, np.float32), body, np.zeros(_GUARD, np.float32)])
@@ -169,7 +174,8 @@ class Voice:
         """First frame after the voice, counted from the start of the performance."""
         length_s = min(self._volume.end_s, self._choked_at_s + CHOKE_S)
         if not self._wave.loop_length and not self._bends:
-            length_s = min(length_s, self._wave.length / self._ratio / self._rate_hz)
+            played_s = self._wave.length / self._ratio / self._rate_hz
+            length_s = min(length_s, played_s * BEND_MARGIN)
         return self.start_frame + math.ceil(length_s * self._rate_hz) + 1
 
     def choke(self, time_s: float) -> None:
@@ -205,7 +211,7 @@ class Voice:
         velocity = self.zone.value(Generator.FIXED_VELOCITY)
         velocity = velocity if velocity >= 0 else self.note.velocity
         attenuation_db = ATTENUATION_SCALE * self.zone.value(Generator.ATTENUATION) / 10
-        return min((velocity / 127) ** 2 * 10.0 ** (-attenuation_db / 20), 1.0)
+        return float(min((velocity / 127) ** 2 * 10 ** (-attenuation_db / 20), 1.0))
 
     def _positions(
         self, times_s: NDArray[np.float32], bend: float | NDArray[np.float32]
@@ -213,7 +219,7 @@ class Voice:
         """Where in the sample each frame reads, shape (frames,); advances the phase."""
         if not self._bends and not isinstance(bend, np.ndarray):
             step = self._ratio * 2.0 ** (bend / 1200)
-            positions = self._phase + step * np.arange(len(times_s))
+            positions: NDArray[np.float64] = self._phase + step * np.arange(len(times_s))
             self._phase += step * len(times_s)
             return positions
         cents = bend + self._pitch_modulation(times_s)
@@ -237,7 +243,8 @@ class Voice:
 
     def _modulation_level(self, times_s: NDArray[np.float32]) -> NDArray[np.float32]:
         level = self._modulation.attack_level(times_s) - self._modulation.depth(times_s)
-        return np.maximum(level, 0.0)
+        clipped: NDArray[np.float32] = np.maximum(level, 0.0)
+        return clipped
 
     def _interpolate(self, positions: NDArray[np.float64]) -> Samples:
         """Four-point, third-order Hermite interpolation, looping where the sample loops."""
@@ -260,7 +267,8 @@ class Voice:
 
     def _amplitude(self, times_s: NDArray[np.float32]) -> Samples:
         volume = self._volume
-        level = np.exp(volume.depth(times_s) * np.float32(-math.log(10) / 20)) * np.float32(self._gain)
+        level: Samples = np.exp(volume.depth(times_s) * np.float32(-math.log(10) / 20))
+        level *= np.float32(self._gain)
         if times_s[0] < volume.delay_s + volume.attack_s:
             level *= volume.attack_level(times_s)
         if times_s[-1] > self._choked_at_s:

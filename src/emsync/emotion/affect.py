@@ -157,8 +157,8 @@ def _knots(cuts_s: Floats, half_s: float, duration_s: float) -> Floats:
     """Where the curve can bend: both ends of the film and of every ramp, strictly increasing."""
     bends_s = np.sort(np.concatenate([cuts_s - half_s, cuts_s + half_s]))
     inside = bends_s[(bends_s > SHORTEST_STEP_S) & (bends_s < duration_s - SHORTEST_STEP_S)]
-    is_new = np.diff(inside, prepend=-np.inf) > SHORTEST_STEP_S
-    return np.concatenate([[0.0], inside[is_new], [duration_s]])
+    is_new = np.diff(inside, prepend=0.0) > SHORTEST_STEP_S
+    return np.asarray(np.concatenate([np.zeros(1), inside[is_new], np.array([duration_s])]))
 
 
 def _staircase_integral(times_s: Floats, cuts_s: Floats, steps: Floats) -> Floats:
@@ -171,7 +171,7 @@ def _staircase_integral(times_s: Floats, cuts_s: Floats, steps: Floats) -> Float
     Returns: shape (T, 2); the first and last step reach to infinity.
     """
     if len(cuts_s) == 0:
-        return times_s[:, None] * steps[0]
+        return np.asarray(times_s[:, None] * steps[0])
     at_cuts = np.vstack([np.zeros((1, 2)), np.cumsum(np.diff(cuts_s)[:, None] * steps[1:-1], axis=0)])
     shot = np.searchsorted(cuts_s, times_s, side="right")
     cut = np.maximum(shot - 1, 0)

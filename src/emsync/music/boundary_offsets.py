@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emsync.types import Floats
 
@@ -29,7 +30,7 @@ def boundary_offsets(token_times_s: Floats, boundaries_s: Floats, *, horizon_s: 
 
 
 def answered_offsets(
-    token_times_s: Floats, answers: Floats, answer_positions: Floats, *, horizon_s: float = 8.0
+    token_times_s: Floats, answers_s: Floats, answer_positions: NDArray[np.intp], *, horizon_s: float = 8.0
 ) -> Floats:
     """Boundary offsets in a training piece, where its own CHORD tokens play the role of scene cuts.
 
@@ -38,10 +39,10 @@ def answered_offsets(
 
     Args:
         token_times_s: times after each token, shape (T,).
-        answers: times of the CHORD tokens, shape (N,), increasing.
+        answers_s: times of the CHORD tokens, shape (N,), increasing.
         answer_positions: their places in the sequence, shape (N,), strictly increasing.
     Returns: shape (T,), in [0, horizon_s]; the horizon where no CHORD follows.
     """
     following = np.searchsorted(answer_positions, np.arange(len(token_times_s)), side="right")
-    padded = np.append(answers, np.inf)
+    padded = np.append(answers_s, np.inf)
     return np.clip(padded[following] - token_times_s, 0.0, horizon_s)

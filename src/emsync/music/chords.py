@@ -1,15 +1,16 @@
 """Which chords of a piece could answer a scene cut.
 
 The paper places a CHORD token before "long chords" and publishes one number, `chord_beat_threshold = 2`. Our
-reading: at least three pitches of one struck group of notes that are each held for two beats. Onsets count as struck
-together within `TOGETHER_TICKS`, since played chords are never exactly simultaneous.
+reading: at least three pitches of one struck group of notes that are each held for two beats. A note belongs to the
+struck group of the one before it if it follows within `TOGETHER_TICKS`, since played chords are never exactly
+simultaneous.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from emsync.types import InstrumentGroup, Notes, Ticks
+from emsync.types import Floats, InstrumentGroup, Notes, Ticks
 
 TOGETHER_TICKS = 5
 HELD_BEATS = 2.0
@@ -42,13 +43,13 @@ def chord_onsets(notes: Notes, beat_onsets_ticks: Ticks) -> Ticks:
     return np.asarray(first_onsets[pitches >= CHORD_PITCHES])
 
 
-def beats_at(times_ticks: Ticks, beat_onsets_ticks: Ticks) -> np.ndarray:
+def beats_at(times_ticks: Ticks, beat_onsets_ticks: Ticks) -> Floats:
     """Beat position, fractional, of times in ticks; linear inside beats and beyond both ends."""
     if len(beat_onsets_ticks) < 2:
         raise ValueError("at least two beats are needed to measure a length in beats")
     numbers = np.arange(len(beat_onsets_ticks), dtype=np.float64)
     inside = np.interp(times_ticks, beat_onsets_ticks, numbers)
-    first_s, last_s = np.diff(beat_onsets_ticks[:2])[0], np.diff(beat_onsets_ticks[-2:])[0]
-    before = np.minimum(times_ticks - beat_onsets_ticks[0], 0) / first_s
-    after = np.maximum(times_ticks - beat_onsets_ticks[-1], 0) / last_s
+    first_ticks, last_ticks = np.diff(beat_onsets_ticks[:2])[0], np.diff(beat_onsets_ticks[-2:])[0]
+    before = np.minimum(times_ticks - beat_onsets_ticks[0], 0) / first_ticks
+    after = np.maximum(times_ticks - beat_onsets_ticks[-1], 0) / last_ticks
     return np.asarray(inside + before + after)

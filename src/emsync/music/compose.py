@@ -19,22 +19,22 @@ from emsync.music.dynamics import shape_dynamics
 from emsync.music.grammar import Grammar
 from emsync.music.model import ComposerModel
 from emsync.music.sampling import FEW_CANDIDATES, draw, nucleus, probabilities, risen_temperature
-from emsync.music.tokenizer import Tokens, decode
+from emsync.music.tokenizer import Piece, decode
 from emsync.music.vocabulary import LONGEST_SHIFT_TICKS, VOCABULARIES
 from emsync.options import ComposeOptions, SyncMode
 from emsync.types import TICK_S, TICKS_PER_S, Composition, CueSheet, Hit
-from emsync.weights import load_weights, weights_entry
+from emsync.weights import COMPOSER, load_weights, weights_entry
 
 Logits: TypeAlias = NDArray[np.float32]
 
-COMPOSER = "composer"
-"""Name of the weights."""
 ANSWER_WINDOW_S = 1.0
 """In `paper` mode a CHORD this close to a boundary answers it (arXiv:2502.10154)."""
 HELD_ENDING_S = 3.0
 """The last chord is held for about this long, less in a short film."""
 SILENT_ENDING_S = 0.3
 """What sounds is released this long before the end, so that the release is heard."""
+SHORTEST_HOLD_S = 0.2
+"""A last chord that would be held for no longer sounds to the very end instead."""
 SHORTEST_MUSIC_TICKS = 5
 TOKENS_PER_S_BOUND = 400
 """A piece denser than this is not music; the loop ends with an error rather than run on."""
@@ -66,12 +66,12 @@ def compose_with(
     on_progress: Callable[[float], None] | None = None,
 ) -> Composition:
     """Compose with a model that is already loaded, and reset before."""
-    end_ticks = int(cue_sheet.duration_s * TICKS_PER_S)
+    end_ticks = int(cue_sheet.duration_s * TICKS_PER_S + 1e-6)  # 8.04 s are 1005 ticks, not 1004.999
     if end_ticks < SHORTEST_MUSIC_TICKS:
         raise CueSheetError(f"{cue_sheet.title}: {cue_sheet.duration_s:.3f} s is too short for music")
     model.reset()
     score = _Score(cue_sheet, options, model, end_ticks)
-    piece = decode(score.write(on_progress), score.vocabulary)
+    piece = score.write(on_progress)
     chords = tuple(int(ticks) for ticks in piece.chord_onsets_ticks)
     hits = _hits(cue_sheet, chords)
     notes = shape_dynamics(
@@ -102,11 +102,13 @@ class _Ending:
     @classmethod
     def of(cls, end_ticks: int, boundaries_ticks: list[int]) -> _Ending:
         """A boundary near the end takes the last chord; otherwise it falls a little before the end."""
-        release_ticks = max(end_ticks - round(SILENT_ENDING_S * TICKS_PER_S), end_ticks * 9 // 10, 1)
+        release_ticks = max(end_ticks - round(SILENT_ENDING_S * TICKS_PER_S), end_ticks * 9 // 10)
         wanted_ticks = end_ticks - min(round(HELD_ENDING_S * TICKS_PER_S), end_ticks // 4)
-        last = boundaries_ticks[-1] if boundaries_ticks else 0
-        is_near = last >= wanted_ticks - TICKS_PER_S and last < release_ticks
-        return cls(last if is_near else wanted_ticks, release_ticks)
+        last = max((ticks for ticks in boundaries_ticks if ticks < end_ticks), default=0)
+        chord_ticks = last if last >= wanted_ticks - TICKS_PER_S else wanted_ticks
+        if release_ticks - chord_ticks <= min(round(SHORTEST_HOLD_S * TICKS_PER_S), end_ticks // 10):
+            release_ticks = end_ticks
+        return cls(chord_ticks, release_ticks)
 
 
 class _Score:
@@ -121,14 +123,14 @@ class _Score:
         self._rng = np.random.default_rng(options.seed)
         boundaries_ticks = [round(boundary.time_s * TICKS_PER_S) for boundary in cue_sheet.boundaries]
         self._ending = _Ending.of(end_ticks, boundaries_ticks)
-        self._asked_ticks = [ticks for ticks in boundaries_ticks if ticks < self._ending.chord_ticks]
-        self._asked_ticks.append(self._ending.chord_ticks)
+        asked = {ticks for ticks in boundaries_ticks if ticks < self._ending.chord_ticks}
+        self._asked_ticks = [*sorted(asked), self._ending.chord_ticks]
         self._next_asked = 0
         self._narrow_steps = 0
         self._tokens: list[int] = []
 
-    def write(self, on_progress: Callable[[float], None] | None) -> Tokens:
-        """Sample up to the last chord, hold it, release it; returns all tokens up to the end."""
+    def write(self, on_progress: Callable[[float], None] | None) -> Piece:
+        """Sample up to the last chord, hold it, release it; nothing sounds after the release."""
         logits = self._feed(self.vocabulary.special("START"))
         most_tokens = 1000 + int(self._grammar.end_ticks * TICK_S * TOKENS_PER_S_BOUND)
         while not self._last_chord_is_struck():
@@ -144,7 +146,10 @@ class _Score:
         self._hold_to_the_end()
         if on_progress:
             on_progress(1.0)
-        return np.array(self._tokens, np.uint16)
+        piece = decode(np.array(self._tokens, np.uint16), self.vocabulary)
+        room = self._ending.release_ticks - piece.notes["onset_ticks"]  # a last drum hit has no OFF
+        piece.notes["duration_ticks"] = np.minimum(piece.notes["duration_ticks"], room)
+        return piece
 
     def _choose(self, logits: Logits) -> int:
         """Sample the next token; a step over the next chord that must come is cut to land on it."""
@@ -213,10 +218,9 @@ class _Score:
         """Replace what followed the last chord by its resonance: hold, release together, silence, END."""
         while self._tokens[-1] in self.vocabulary.time_shift:
             self._tokens.pop()
-        piece = decode(np.array(self._tokens, np.uint16), self.vocabulary)
-        self._append_shift(self._ending.release_ticks - piece.end_ticks)
+        self._append_shift(self._ending.release_ticks - self._ending.chord_ticks)
         self._tokens.extend(self._grammar.release_all())
-        self._append_shift(self._grammar.end_ticks - max(self._ending.release_ticks, piece.end_ticks))
+        self._append_shift(self._grammar.end_ticks - self._ending.release_ticks)
         if "END" in self.vocabulary.specials:
             self._tokens.append(self.vocabulary.special("END"))
 

@@ -20,12 +20,16 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Limits:
-    """What no human score needs more of."""
+    """What no human score needs more of. A chord must fit into one group."""
 
     voices_per_group: int = 8
     voices: int = 20
     longest_note_ticks: int = 12 * TICKS_PER_S
     shortest_bar_ticks: int = TICKS_PER_S * 3 // 4
+
+    def __post_init__(self) -> None:
+        if min(self.voices_per_group, self.voices) < CHORD_PITCHES:
+            raise ValueError(f"a chord needs at least {CHORD_PITCHES} voices, got {self}")
 
 
 class Grammar:
@@ -49,12 +53,12 @@ class Grammar:
         self._last_bar_ticks = -(10**9)
         self._last_token = -1
         self._last_shift_ticks = LONGEST_SHIFT_TICKS
-        self._chord_notes_due = 0
+        self._chord_pitches: set[int] | None = None
 
     @property
     def chord_is_due(self) -> bool:
-        """A CHORD was announced and not all its notes are struck."""
-        return self._chord_notes_due > 0
+        """A CHORD was announced and not all its pitches are struck."""
+        return self._chord_pitches is not None
 
     @property
     def sounding(self) -> Mask:
@@ -71,8 +75,8 @@ class Grammar:
         vocabulary = self.vocabulary
         mask = np.zeros(vocabulary.size, bool)
         ons = self._allowed_ons()
-        if self._chord_notes_due:
-            self._allow_chord_notes(mask, ons)
+        if self._chord_pitches is not None:
+            mask[vocabulary.on.first : vocabulary.on.stop] = self._chord_notes(ons, self._chord_pitches)
             return mask
         overdue = self._overdue()
         mask[vocabulary.off.first : vocabulary.off.stop] = self._allowed_offs()
@@ -80,7 +84,7 @@ class Grammar:
             mask[vocabulary.off.first : vocabulary.off.stop] &= overdue[self._on_of_off]
             if mask.any():
                 return mask
-        has_room = self._has_room_for_chord(ons)
+        has_room = bool(self._chord_notes(ons, set()).any())
         if self._rank(self._last_token) < 2 and (has_room or not chord_required):
             bar_is_due = self.now_ticks - self._last_bar_ticks >= self.limits.shortest_bar_ticks
             mask[vocabulary.special("BAR")] = bar_is_due
@@ -101,13 +105,13 @@ class Grammar:
         elif token in vocabulary.on:
             index = token - vocabulary.on.first
             self._onset_ticks[index] = self.now_ticks if self._has_off[index] else -1
-            self._chord_notes_due -= bool(self._chord_notes_due and self._pitched[index])
+            self._count_chord_pitch(index)
         elif token in vocabulary.off:
             self._onset_ticks[vocabulary.on_of_off(token) - vocabulary.on.first] = -1
         elif token == vocabulary.special("BAR"):
             self._last_bar_ticks = self.now_ticks
         elif token == vocabulary.special("CHORD"):
-            self._chord_notes_due = CHORD_PITCHES
+            self._chord_pitches = set()
         self._last_token = token
 
     def release_all(self) -> list[int]:
@@ -148,17 +152,30 @@ class Grammar:
         """Notes that have sounded for as long as a note may, shape (440,)."""
         return self.sounding & (self.now_ticks - self._onset_ticks >= self.limits.longest_note_ticks)
 
-    def _has_room_for_chord(self, ons: Mask) -> bool:
-        free_voices = self.limits.voices - int(self.sounding.sum())
-        return free_voices >= CHORD_PITCHES and int((ons & self._pitched).sum()) >= CHORD_PITCHES
+    def _count_chord_pitch(self, index: int) -> None:
+        if self._chord_pitches is not None and self._pitched[index]:
+            self._chord_pitches.add(index % PITCHES)
+            if len(self._chord_pitches) == CHORD_PITCHES:
+                self._chord_pitches = None
 
-    def _allow_chord_notes(self, mask: Mask, ons: Mask) -> None:
-        """Pitched notes of a chord; never so high that too few are left above for the rest of it."""
-        candidates = ons & self._pitched
-        left_from_here = np.cumsum(candidates[::-1])[::-1]
-        drums = ons & ~self._pitched
-        struck = (candidates & (left_from_here >= self._chord_notes_due)) | drums
-        mask[self.vocabulary.on.first : self.vocabulary.on.stop] = struck
+    def _chord_notes(self, ons: Mask, struck_pitches: set[int]) -> Mask:
+        """ON tokens after which one group alone could still complete the chord, shape (440,).
+
+        That is a little stricter than it need be, and enough never to end in a dead end: the group that could
+        complete it before can do so after its lowest new pitch, too.
+        """
+        sounding = self.sounding.reshape(-1, PITCHES)
+        fresh = (ons & self._pitched).reshape(-1, PITCHES)  # (groups, pitches): would add a pitch
+        fresh[:, list(struck_pitches)] = False
+        free_voices = self.limits.voices_per_group - sounding.sum(axis=1)  # (groups,)
+        above = fresh.sum(axis=1)[:, None] - fresh.cumsum(axis=1)  # in the same group
+        in_own_group = np.minimum(above, free_voices[:, None] - 1)
+        in_a_group = np.minimum(fresh.sum(axis=1) - 1, free_voices)  # the note's own pitch may be lost there
+        in_later_groups = np.append(np.maximum.accumulate(in_a_group[::-1])[::-1][1:], 0)
+        in_all = self.limits.voices - sounding.sum() - self._has_off.reshape(-1, PITCHES)
+        possible = np.minimum(np.maximum(in_own_group, in_later_groups[:, None]), in_all)
+        due_after = CHORD_PITCHES - len(struck_pitches) - fresh
+        return np.asarray(ons & (possible >= due_after).ravel())
 
     def _allow_shifts(self, mask: Mask) -> None:
         """Time shifts up to the end; after a shift only if that was the longest, as the tokenizer writes."""

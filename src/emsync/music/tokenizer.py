@@ -67,27 +67,35 @@ def canonical(notes: Notes, vocabulary: Vocabulary = EMSYNC) -> Notes:
 def encode(piece: Piece, vocabulary: Vocabulary = EMSYNC) -> Tokens:
     """Tokens of a piece with canonical notes: START, events with time shifts between, END if there is one.
 
-    Raises: ValueError if a note, bar or chord lies after `end_ticks`.
+    Raises: ValueError if a note, bar or chord lies before 0 or after `end_ticks`.
     """
     ticks, ranks, tokens = _events(piece, vocabulary)
     if len(ticks) and int(ticks.max()) > piece.end_ticks:
         raise ValueError(f"an event at tick {int(ticks.max())} lies after the end, tick {piece.end_ticks}")
+    if len(ticks) and int(ticks.min()) < 0:
+        raise ValueError(f"an event at tick {int(ticks.min())} lies before the beginning, tick 0")
     order = np.lexsort((tokens, ranks, ticks))
-    ticks, tokens = ticks[order], tokens[order]
+    start = np.array([vocabulary.special("START")], np.uint16)
+    return np.concatenate((start, with_time_shifts(tokens[order], ticks[order], vocabulary)))
+
+
+def with_time_shifts(tokens: Ticks, ticks: Ticks, vocabulary: Vocabulary = EMSYNC) -> Tokens:
+    """Events with the time shifts that lead to them; a long gap is longest shifts, then the rest.
+
+    Args:
+        tokens: the events, shape (N,), in order.
+        ticks: their times, shape (N,), never falling, from 0 on.
+    """
     gaps = np.diff(ticks, prepend=0)
     shifts = -(-gaps // LONGEST_SHIFT_TICKS)  # time shift tokens before each event
     event_positions = np.cumsum(shifts + 1) - 1
-    out = np.full(
-        int(event_positions[-1]) + 1 if len(ticks) else 0,
-        vocabulary.shift_token(LONGEST_SHIFT_TICKS),
-        np.uint16,
-    )
+    longest = vocabulary.shift_token(LONGEST_SHIFT_TICKS)
+    out = np.full(int(event_positions[-1]) + 1 if len(ticks) else 0, longest, np.uint16)
     out[event_positions] = tokens
     shifted = shifts > 0
     remainders = (gaps[shifted] - 1) % LONGEST_SHIFT_TICKS + 1
     out[event_positions[shifted] - 1] = vocabulary.time_shift.first + remainders - 1
-    start = np.array([vocabulary.special("START")], np.uint16)
-    return np.concatenate((start, out))
+    return out
 
 
 def _events(piece: Piece, vocabulary: Vocabulary) -> tuple[Ticks, Ticks, Ticks]:
@@ -114,7 +122,7 @@ def _events(piece: Piece, vocabulary: Vocabulary) -> tuple[Ticks, Ticks, Ticks]:
     return ticks, ranks, tokens.astype(np.int64)
 
 
-def token_times_ticks(tokens: Tokens, vocabulary: Vocabulary = EMSYNC) -> Ticks:
+def token_times_ticks(tokens: Tokens | Ticks, vocabulary: Vocabulary = EMSYNC) -> Ticks:
     """Time of the music after each token, shape of `tokens`; a time shift counts at once."""
     shifts = tokens.astype(np.int64) - vocabulary.time_shift.first + 1
     is_shift = (shifts >= 1) & (shifts <= LONGEST_SHIFT_TICKS)

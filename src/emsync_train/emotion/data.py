@@ -10,6 +10,7 @@ import csv
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -59,7 +60,7 @@ def load_oasis(folder: Path) -> RatedPhotographs:
 def load_clips(folder: Path) -> list[Clip]:
     """Read `CLASS/NAME.mp4`, sorted by class and name."""
     return [
-        Clip(label, f"{series_of(path.stem)}", _film_frames(path))
+        Clip(label, series_of(path.stem), _film_frames(path))
         for label in CLIP_CLASSES
         for path in sorted((folder / label).glob("*.mp4"))
     ]
@@ -120,6 +121,6 @@ def _film_frames(path: Path) -> Frames:
         return np.stack([_squeezed(frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)])
 
 
-def _squeezed(rgb: NDArray[np.integer]) -> Frames:
+def _squeezed(rgb: NDArray[Any]) -> Frames:
     """The whole frame as a square, as `emsync.video` hands it out."""
     return np.asarray(cv2.resize(rgb, (IMAGE_SIZE, IMAGE_SIZE), interpolation=cv2.INTER_AREA), dtype=np.uint8)

@@ -13,6 +13,7 @@ Source: Tan & Le 2019 (arXiv:1905.11946); the Lite variant has no squeeze-and-ex
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import onnx
@@ -42,7 +43,7 @@ class _Graph:
         self.initializers.append(numpy_helper.from_array(values, name))
         return name
 
-    def node(self, op_type: str, inputs: list[str], output: str, **attributes: object) -> str:
+    def node(self, op_type: str, inputs: list[str], output: str, **attributes: Any) -> str:
         self.nodes.append(helper.make_node(op_type, inputs, [output], name=output, **attributes))
         return output
 

@@ -17,11 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.emotion.affect import RESCALED
+from emsync.emotion.features import FeatureExtractor
 from emsync.emotion.features.image import ImageFeatures, has_picture
 from emsync.emotion.head import EMOTION_HEAD, EmotionHead, compressed, emotions_near, softmax
 from emsync.types import EMOTIONS, Floats
 from emsync.weights import ASSETS, register_weights
-from emsync_train.emotion.data import CLIP_CLASSES, Clip, RatedPhotographs, clip_groups, load_clips, load_oasis
+from emsync_train.emotion.data import (
+    CLIP_CLASSES,
+    Clip,
+    RatedPhotographs,
+    clip_groups,
+    load_clips,
+    load_oasis,
+)
 from emsync_train.emotion.fit import Linear, fit_logistic, fit_ridge, fit_temperature, group_folds
 from emsync_train.emotion.measure import accuracy, correlation, expected_calibration_error, macro_f1
 
@@ -77,7 +85,9 @@ class HeldOut:
     logits: Floats
 
 
-def make_rows(photographs: RatedPhotographs, clips: list[Clip], network: ImageFeatures) -> Rows:
+def make_rows(
+    photographs: RatedPhotographs, clips: list[Clip], network: FeatureExtractor[NDArray[np.uint8]]
+) -> Rows:
     """Run the frozen network over everything."""
     segments, owners, means = [], [], []
     for index, clip in enumerate(clips):
@@ -98,7 +108,7 @@ def make_rows(photographs: RatedPhotographs, clips: list[Clip], network: ImageFe
     )
 
 
-def _extract(network: ImageFeatures, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _extract(network: FeatureExtractor[NDArray[np.uint8]], frames: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.concatenate([network.extract(frames[start : start + 8]) for start in range(0, len(frames), 8)])
 
 
@@ -179,7 +189,9 @@ def report(rows: Rows, unseen: HeldOut) -> dict[str, dict[str, float]]:
 
 
 def _clip_means(values: Floats, rows: Rows) -> Floats:
-    return np.stack([values[rows.segment_clips == clip].mean(axis=0) for clip in range(len(rows.clip_labels))])
+    return np.stack(
+        [values[rows.segment_clips == clip].mean(axis=0) for clip in range(len(rows.clip_labels))]
+    )
 
 
 def _photograph_figures(rows: Rows, unseen: HeldOut) -> dict[str, float]:

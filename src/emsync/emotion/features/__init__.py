@@ -7,10 +7,10 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-SenseInput = TypeVar("SenseInput", contravariant=True)
+SenseInput_contra = TypeVar("SenseInput_contra", contravariant=True)
 
 
-class FeatureExtractor(Protocol[SenseInput]):
+class FeatureExtractor(Protocol[SenseInput_contra]):
     """A sense: turns N pieces of its own input (frames, windows of sound, sentences) into N vectors.
 
     `name` says which weights spoke; a head is fitted to one name and refuses another.
@@ -26,6 +26,6 @@ class FeatureExtractor(Protocol[SenseInput]):
         """Length D of one vector."""
         ...
 
-    def extract(self, pieces: SenseInput, /) -> NDArray[np.float32]:
+    def extract(self, pieces: SenseInput_contra, /) -> NDArray[np.float32]:
         """Features of N pieces, shape (N, D), all finite."""
         ...

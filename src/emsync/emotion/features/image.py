@@ -23,12 +23,12 @@ FEATURE_DIMENSION = 1280
 IMAGE_SIZE = 224
 
 BLANK_DEVIATION = 4.0
-"""A frame whose 8-bit values vary less than this shows nothing: black, white, a plain fade."""
+"""A frame none of whose 8-bit channels varies more than this shows nothing: black, a plain colour."""
 
 
 def has_picture(rgb: NDArray[np.uint8]) -> bool:
     """Whether a frame shows anything at all; `rgb` has shape (224, 224, 3)."""
-    return bool(rgb[::4, ::4].std() >= BLANK_DEVIATION)
+    return bool(rgb[::4, ::4].std(axis=(0, 1)).max() >= BLANK_DEVIATION)
 
 
 class ImageFeatures:
@@ -65,6 +65,10 @@ class ImageFeatures:
 
 
 def open_session(content: bytes, threads: int) -> Any:
+    """An ONNX Runtime session on the processor that leaves idle cores to the decoder.
+
+    Raises: WeightsError if the content is not a network.
+    """
     import onnxruntime  # noqa: PLC0415  (0.1 s that --help must not pay)
 
     options = onnxruntime.SessionOptions()

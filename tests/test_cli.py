@@ -1,0 +1,324 @@
+"""The command line: screens, wrong usage, reports, progress, and how a run may end."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.command_line import COMPOSER, ROOT, Ended, composer_module, run_here, start_process
+from tests.media import make_video
+
+from emsync import __version__, pipeline
+from emsync.errors import InputError
+from emsync.music.cue_sheet import read_cue_sheet
+from emsync.options import ScoreOptions, SyncMode
+from emsync.video.cuts import DETECTOR_NAMES
+
+Run = Callable[..., Ended]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """`emsync ...` in this process, with a composer that is done at once."""
+    monkeypatch.setitem(sys.modules, COMPOSER, composer_module())
+    return lambda *arguments: run_here(*arguments, capture=capsys)
+
+
+@pytest.fixture(scope="module")
+def short_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds with one cut and sound; read only."""
+    return make_video(
+        tmp_path_factory.mktemp("film") / "film.mp4", duration_s=2.0, cuts_s=(0.8,), audio_streams=1
+    )
+
+
+# Screens.
+
+
+def test_help_names_every_command(run: Run) -> None:
+    ended = run("--help")
+    assert ended.exit_code == 0
+    for command in ("score", "analyse", "compose", "render", "mux"):
+        assert f"\n  {command} " in ended.out
+
+
+def test_the_version_is_the_packages(run: Run) -> None:
+    assert run("--version") == Ended(0, f"emsync {__version__}\n", "")
+
+
+def test_no_arguments_show_the_help(run: Run) -> None:
+    ended = run()
+    assert ended.exit_code == 2
+    assert "Commands:" in ended.out + ended.err
+
+
+def test_help_names_every_detector(run: Run) -> None:
+    screen = " ".join(run("analyse", "--help").out.split())
+    assert f"{', '.join(DETECTOR_NAMES[:-1])} or {DETECTOR_NAMES[-1]}" in screen
+
+
+# Wrong usage.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nonsense"], "nonsense"),
+        (["score"], "FILM"),
+        (["score", "film.mp4", "--nonsense"], "--nonsense"),
+        (["score", "film.mp4", "--minimum-distance", "nan"], "--minimum-distance"),
+        (["score", "film.mp4", "--minimum-distance", "-1"], "--minimum-distance"),
+        (["score", "film.mp4", "--hit", "inf"], "--hit"),
+        (["score", "film.mp4", "--hit", "2.5", "--hit", "-2"], "--hit"),
+        (["score", "film.mp4", "--temperature", "0"], "--temperature"),
+        (["score", "film.mp4", "--temperature", "nan"], "--temperature"),
+        (["score", "film.mp4", "--top-p", "1.5"], "--top-p"),
+        (["score", "film.mp4", "--top-p", "nan"], "--top-p"),
+        (["score", "film.mp4", "--seed", "-1"], "--seed"),
+        (["score", "film.mp4", "--seed", "x"], "--seed"),
+        (["score", "film.mp4", "--sync", "loose"], "--sync"),
+        (["score", "film.mp4", "--original-sound", "mute"], "--original-sound"),
+        (["score", "film.mp4", "--audio-stream", "-1"], "--audio-stream"),
+        (["score", "film.mp4", "--threads", "-1"], "--threads"),
+        (["render", "film.mid", "--duration", "0"], "--duration"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_exits_2_and_names_what_is_wrong(run: Run, arguments: list[str], said: str) -> None:
+    ended = run(*arguments)
+    assert ended.exit_code == 2
+    assert ended.out == ""
+    assert said in ended.err
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--detector", "nonsense"], "adaptive, content"),
+        (["--hit", "99"], "after the end of the film"),
+        (["--boundaries", "none.txt"], "none.txt"),
+        (["--soundfont", "none.sf2"], "none.sf2"),
+        (["--audio-stream", "1"], "--audio-stream may be 0 to 0"),
+    ],
+    ids=" ".join,
+)
+def test_values_that_do_not_fit_the_film_are_refused_before_it_is_watched(
+    run: Run,
+    short_film: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    said: str,
+) -> None:
+    def watch(*_: object, **__: object) -> None:
+        raise AssertionError("the film was watched")
+
+    monkeypatch.setattr("emsync.video.frames.scan", watch)
+    ended = run("score", short_film, "-o", tmp_path / "out.mp4", *arguments)
+    assert ended.exit_code == 1
+    assert ended.err.startswith("emsync: error: ") and said in ended.err
+    assert list(tmp_path.iterdir()) == []
+
+
+# How a run may end.
+
+
+def end_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(pipeline, "score", fail)
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code", "line"),
+    [
+        (InputError("film.mp4: is no film"), 1, "film.mp4: is no film"),
+        (InputError("two\nlines and \x1b[31mcolour"), 1, "two lines and \\x1b[31mcolour"),
+        (InputError("f\udcff.mp4: is no film"), 1, "f\\udcff.mp4: is no film"),
+        (OSError(28, "No space left on device", "/tmp/x"), 1, "/tmp/x: No space left on device"),
+        (KeyboardInterrupt(), 130, "interrupted; nothing was written"),
+    ],
+    ids=["user error", "control characters", "name that is not text", "operating system", "Ctrl-C"],
+)
+def test_an_error_is_one_line(
+    run: Run, monkeypatch: pytest.MonkeyPatch, error: BaseException, exit_code: int, line: str
+) -> None:
+    end_with(error, monkeypatch)
+    assert run("score", "film.mp4") == Ended(exit_code, "", f"emsync: error: {line}\n")
+
+
+def test_a_bug_is_called_a_bug_and_says_how_to_get_the_traceback(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("EMSYNC_DEBUG", raising=False)
+    end_with(RuntimeError("out of\ncheese"), monkeypatch)
+    ended = run("score", "film.mp4")
+    assert (ended.exit_code, ended.out, ended.err.count("\n")) == (70, "", 1)
+    for words in ("a bug in emsync", "RuntimeError: out of cheese", "EMSYNC_DEBUG=1"):
+        assert words in ended.err
+
+
+def test_the_traceback_of_a_bug_is_shown_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMSYNC_DEBUG", "1")
+    end_with(RuntimeError("out of cheese"), monkeypatch)
+    from emsync.cli import run as run_command  # noqa: PLC0415
+
+    with pytest.raises(RuntimeError, match="out of cheese"):
+        run_command(["score", "film.mp4"])
+
+
+def test_a_reader_that_has_gone_is_no_traceback(short_film: Path, tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "tests.command_line", "analyse", str(short_film), "--json"]
+    command += ["-o", str(tmp_path / "film.cues.json")]
+    ended = subprocess.run(
+        command, stdout=writer, stderr=subprocess.PIPE, env=environment, text=True, check=False, timeout=60
+    )
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (141, "")
+
+
+# Reports and progress.
+
+
+def test_score_reports_in_json(run: Run, short_film: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.mp4"
+    ended = run("score", short_film, "-o", output, "--json", "--seed", "7", "--hit", "0.4")
+    assert (ended.exit_code, ended.err) == (0, "")
+    report = json.loads(ended.out)
+    assert report["emsync"] == __version__
+    assert report["outputs"] == {
+        "video": str(output),
+        "cue_sheet": str(tmp_path / "out.cues.json"),
+        "midi": str(tmp_path / "out.mid"),
+        "wav": str(tmp_path / "out.wav"),
+        "stems": None,
+    }
+    assert report["duration_s"] == pytest.approx(2.0)
+    assert report["cuts_s"] == pytest.approx([0.8])
+    assert [(one["time_s"], one["source"], one["hit"]) for one in report["boundaries"]] == [
+        (0.4, "user", True)
+    ]
+    assert report["boundaries"][0]["offset_s"] == pytest.approx(0.0, abs=0.004)
+    assert [one["time_s"] for one in report["dropped"]] == pytest.approx([0.8])
+    assert report["seed"] == 7
+    assert len(report["weights_sha256"]) == 64
+    assert report["original_sound"] == "duck"
+    assert Path(report["soundfont"]).is_file()
+    assert -30 < report["loudness_lufs"] < 0
+    assert list(report["seconds"]) == [
+        "load",
+        "scan",
+        "classify",
+        "spot",
+        "compose",
+        "write",
+        "render",
+        "mux",
+    ]
+
+
+def test_score_reports_to_people(run: Run, short_film: Path, tmp_path: Path) -> None:
+    ended = run("score", short_film, "-o", tmp_path / "out.mp4", "--hit", "0.4")
+    assert (ended.exit_code, ended.err) == (0, "")
+    rows = dict(line.split("  ", 1) for line in ended.out.splitlines())
+    assert rows["film"].strip() == str(tmp_path / "out.mp4")
+    assert "1 of 1 hit" in rows["boundaries"]
+    assert "LUFS" in rows["loudness"]
+
+
+def test_quiet_says_nothing(run: Run, short_film: Path, tmp_path: Path) -> None:
+    assert run("score", short_film, "-o", tmp_path / "out.mp4", "--quiet") == Ended(0, "", "")
+
+
+def test_options_reach_the_pipeline(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, short_film: Path
+) -> None:
+    times = tmp_path / "times.txt"
+    times.write_text("1.5\n0.5\n")
+    seen: list[ScoreOptions] = []
+
+    def record(_film: Path, _outputs: object, options: ScoreOptions, **_: object) -> None:
+        seen.append(options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "score", record)
+    run(
+        *("score", short_film, "--seed", "3", "--detector", "content", "--minimum-distance", "2"),
+        *("--hit", "1", "--hit", "2", "--boundaries", times, "--sync", "paper", "--temperature", "1.3"),
+        *("--top-p", "0.6", "--soundfont", "a.sf2", "--stems", "--original-sound", "keep"),
+        *("--audio-stream", "2", "--threads", "1"),
+    )
+    (options,) = seen
+    assert options.video.detector == "content"
+    assert options.spotting.minimum_distance_s == 2.0
+    assert options.spotting.hit_points_s == (1.0, 2.0)
+    assert options.spotting.boundaries_s == (0.5, 1.5)
+    assert (options.compose.seed, options.compose.sync) == (3, SyncMode.PAPER)
+    assert (options.compose.temperature, options.compose.top_p, options.compose.threads) == (1.3, 0.6, 1)
+    assert (options.render.soundfont, options.render.stems) == (Path("a.sf2"), True)
+    assert (options.mux.original_sound, options.mux.audio_stream) == ("keep", 2)
+
+
+def test_the_line_can_be_walked_step_by_step(run: Run, short_film: Path, tmp_path: Path) -> None:
+    cues, midi, wav, film = (tmp_path / name for name in ("a.cues.json", "a.mid", "a.wav", "a.mp4"))
+    assert run("analyse", short_film, "-o", cues).exit_code == 0
+    assert [cut.time_s for cut in read_cue_sheet(cues).cuts] == pytest.approx([0.8])
+    assert run("compose", cues).exit_code == 0
+    assert run("render", midi, "--duration", "2", "--stems").exit_code == 0
+    assert [path.suffix for path in (tmp_path / "a.stems").iterdir()] == [".wav"]
+    ended = run("mux", short_film, wav, "-o", film, "--json", "--original-sound", "keep")
+    assert json.loads(ended.out)["original_sound"] == "keep"
+    assert film.is_file()
+
+
+def read_terminal(descriptor: int, *, at_most_s: float = 60.0) -> str:
+    """Everything written to the other end of a pseudo-terminal until it is closed."""
+    parts = []
+    end_s = time.monotonic() + at_most_s
+    while time.monotonic() < end_s:
+        if not select.select([descriptor], [], [], 0.2)[0]:
+            continue
+        try:
+            part = os.read(descriptor, 4096)
+        except OSError:  # Linux says so when the last writer has gone
+            break
+        if not part:
+            break
+        parts.append(part)
+    return b"".join(parts).decode()
+
+
+def test_a_terminal_shows_bars_with_the_time_left(short_film: Path, tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "100"}
+    command = [sys.executable, "-m", "tests.command_line", "score", str(short_film)]
+    command += ["-o", str(tmp_path / "out.mp4"), "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, env=environment)
+    os.close(theirs)
+    shown = read_terminal(ours)
+    os.close(ours)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    json.loads(out)
+    for words in ("scan", "compose", "render", "mux", "100%", "0:"):
+        assert words in shown
+
+
+def test_a_pipe_shows_no_bars(short_film: Path, tmp_path: Path) -> None:
+    process = start_process("analyse", short_film, "-o", tmp_path / "film.cues.json")
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    assert "film.cues.json" in out

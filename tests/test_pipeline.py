@@ -1,0 +1,163 @@
+"""The straight line from Python: what it writes, what it reports, and that its pieces make the whole."""
+
+from __future__ import annotations
+
+import json
+import sys
+import wave
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import mido
+import pytest
+from tests.command_line import COMPOSER, composer_module
+from tests.media import make_video
+
+from emsync import pipeline
+from emsync.music.cue_sheet import read_cue_sheet
+from emsync.options import RenderOptions, ScoreOptions, SpottingOptions
+from emsync.output_paths import OutputPaths
+from emsync.progress import StageClock
+
+OPTIONS = ScoreOptions(spotting=SpottingOptions(minimum_distance_s=0.5))
+BARS = ("scan", "compose", "render", "mux")
+
+
+@pytest.fixture
+def plain_composer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, COMPOSER, composer_module())
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four seconds, cuts at 1.2 s and 2.5 s, sound; read only."""
+    path = tmp_path_factory.mktemp("film") / "film.mp4"
+    return make_video(path, duration_s=4.0, fps=24, cuts_s=(1.25, 2.5), audio_streams=1)
+
+
+@pytest.mark.usefixtures("plain_composer")
+def test_every_result_is_what_other_tools_expect(film: Path, tmp_path: Path) -> None:
+    outputs = OutputPaths.of(film, tmp_path / "out.mp4")
+    pipeline.score(film, outputs, OPTIONS)
+    assert json.loads(outputs.cue_sheet.read_text("utf-8"))["duration_s"] == pytest.approx(4.0)
+    midi = mido.MidiFile(outputs.midi)
+    assert midi.length == pytest.approx(4.0, abs=0.002)
+    assert any(message.type == "note_on" for message in midi)
+    with wave.open(str(outputs.wav)) as wav:
+        assert (wav.getnchannels(), wav.getframerate(), wav.getnframes()) == (2, 48_000, 4 * 48_000)
+    with av.open(str(outputs.video)) as container, av.open(str(film)) as given:
+        assert [stream.type for stream in container.streams] == ["video", "audio"]
+        packets = [bytes(packet) for packet in container.demux(video=0)]
+        assert packets == [bytes(packet) for packet in given.demux(video=0)]
+
+
+@pytest.mark.usefixtures("plain_composer")
+def test_the_pieces_make_the_whole(film: Path, tmp_path: Path) -> None:
+    whole = OutputPaths.of(film, tmp_path / "whole.mp4")
+    pieces = OutputPaths.of(film, tmp_path / "pieces.mp4")
+    pipeline.score(film, whole, OPTIONS)
+    analysis = pipeline.analyse(film, pieces.cue_sheet, OPTIONS)
+    pipeline.compose(pieces.cue_sheet, pieces.midi, OPTIONS.compose)
+    pipeline.render(pieces.midi, pieces.wav, duration_s=analysis.cue_sheet.duration_s)
+    pipeline.mux(film, pieces.wav, pieces.video)
+    for one, other in zip(whole.files, pieces.files, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+
+
+@pytest.mark.usefixtures("plain_composer")
+def test_an_edited_cue_sheet_is_followed(film: Path, tmp_path: Path) -> None:
+    cues, midi = tmp_path / "film.cues.json", tmp_path / "film.mid"
+    pipeline.analyse(film, cues, OPTIONS)
+    cues.write_text(cues.read_text("utf-8").replace('"time_s": 2.5', '"time_s": 2.8'), "utf-8")
+    composition = pipeline.compose(cues, midi)
+    assert [hit.boundary.time_s for hit in composition.hits] == pytest.approx([1.25, 2.8])
+    assert 350 in composition.chord_onsets_ticks
+
+
+@pytest.mark.usefixtures("plain_composer")
+def test_progress_of_every_long_stage_rises_to_one(film: Path, tmp_path: Path) -> None:
+    seen: dict[str, list[float]] = {}
+    pipeline.score(
+        film,
+        OutputPaths.of(film, tmp_path / "out.mp4"),
+        OPTIONS,
+        on_progress=lambda stage, fraction: seen.setdefault(stage, []).append(fraction),
+    )
+    assert tuple(seen) == BARS
+    for fractions in seen.values():
+        assert fractions == sorted(fractions)
+        assert fractions[0] >= 0.0 and fractions[-1] == pytest.approx(1.0)
+
+
+@pytest.mark.usefixtures("plain_composer")
+def test_stems_come_in_a_folder_of_their_own(film: Path, tmp_path: Path) -> None:
+    outputs = OutputPaths.of(film, tmp_path / "out.mp4", stems=True)
+    pipeline.score(film, outputs, replace(OPTIONS, render=RenderOptions(stems=True)))
+    assert outputs.stems == tmp_path / "out.stems"
+    assert [path.suffix for path in outputs.stems.iterdir()] == [".wav"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "out.cues.json",
+        "out.mid",
+        "out.mp4",
+        "out.stems",
+        "out.wav",
+    ]
+
+
+@pytest.mark.usefixtures("plain_composer")
+def test_a_soundfont_that_is_missing_leaves_no_folder_of_stems(film: Path, tmp_path: Path) -> None:
+    midi = tmp_path / "film.mid"
+    midi.write_bytes(b"not MIDI")
+    with pytest.raises(Exception, match="MIDI"):
+        pipeline.render(midi, tmp_path / "film.wav", RenderOptions(stems=True))
+    assert [path.name for path in tmp_path.iterdir()] == ["film.mid"]
+
+
+def test_the_cue_sheet_file_holds_what_was_returned(film: Path, tmp_path: Path) -> None:
+    path = tmp_path / "film.cues.json"
+    analysis = pipeline.analyse(film, path, OPTIONS)
+    assert read_cue_sheet(path) == analysis.cue_sheet
+    assert [cut.time_s for cut in analysis.cue_sheet.cuts] == pytest.approx([1.25, 2.5])
+    assert analysis.decode_errors == 0
+
+
+def test_the_shipped_composer_answers_every_boundary_and_repeats_itself(film: Path, tmp_path: Path) -> None:
+    first, second = (OutputPaths.of(film, tmp_path / name) for name in ("one.mp4", "two.mp4"))
+    report = pipeline.score(film, first, OPTIONS)
+    pipeline.score(film, second, OPTIONS)
+    assert [hit.boundary.time_s for hit in report.composition.hits] == pytest.approx([1.25, 2.5])
+    assert all(
+        hit.chord_onset_ticks is not None and abs(hit.chord_onset_ticks * 0.008 - hit.boundary.time_s) < 0.04
+        for hit in report.composition.hits
+    )
+    assert len(report.composition.weights_sha256) == 64
+    assert first.midi.read_bytes() == second.midi.read_bytes()
+    assert first.wav.read_bytes() == second.wav.read_bytes()
+
+
+def test_the_clock_tells_stages_in_order_and_only_finished_ones() -> None:
+    clock = StageClock()
+    with clock.stage("scan"):
+        pass
+    with pytest.raises(ValueError, match="broken"), clock.stage("compose"):
+        raise ValueError("broken")
+    assert [time.stage for time in clock.times] == ["scan"]
+    assert clock.times[0].duration_s >= 0
+
+
+@pytest.mark.parametrize(
+    ("film_name", "output", "expected"),
+    [
+        ("a/film.mp4", None, ("a/film.scored.mp4", "a/film.cues.json", "a/film.mid", "a/film.wav")),
+        ("film.webm", None, ("film.scored.webm", "film.cues.json", "film.mid", "film.wav")),
+        ("film.ogv", None, ("film.scored.mkv", "film.cues.json", "film.mid", "film.wav")),
+        ("film.mp4", "b/out.mov", ("b/out.mov", "b/out.cues.json", "b/out.mid", "b/out.wav")),
+        ("my.film.mp4", None, ("my.film.scored.mp4", "my.film.cues.json", "my.film.mid", "my.film.wav")),
+    ],
+)
+def test_results_are_named_after_the_film_or_the_output(
+    film_name: str, output: str | None, expected: tuple[str, ...]
+) -> None:
+    outputs = OutputPaths.of(Path(film_name), None if output is None else Path(output))
+    assert tuple(map(str, outputs.files)) == expected

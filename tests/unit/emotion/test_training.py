@@ -1,0 +1,139 @@
+"""Fitting and measuring the head, on made-up data."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from emsync.types import EMOTIONS
+from emsync_train.emotion.data import (
+    CLIP_CLASSES,
+    Clip,
+    RatedPhotographs,
+    clip_groups,
+    series_of,
+    theme_of,
+)
+from emsync_train.emotion.fit import fit_logistic, fit_ridge, fit_temperature, group_folds
+from emsync_train.emotion.measure import accuracy, expected_calibration_error, macro_f1
+from emsync_train.emotion.train_head import class_to_emotion, fit_head, held_out, make_rows, report
+
+
+def test_ridge_finds_a_linear_map_and_its_offset() -> None:
+    inputs = np.random.default_rng(0).normal(size=(200, 3))
+    targets = inputs @ np.array([[1.0], [-2.0], [0.5]]) + 4
+    fitted = fit_ridge(inputs, targets, penalty=1e-6)
+    assert fitted(np.array([[1.0, 1.0, 1.0]]))[0, 0] == pytest.approx(3.5, abs=1e-3)
+
+
+def test_a_heavy_penalty_predicts_the_mean() -> None:
+    inputs = np.random.default_rng(0).normal(size=(50, 3))
+    fitted = fit_ridge(inputs, inputs[:, :1] + 7, penalty=1e9)
+    assert fitted(inputs[:1])[0, 0] == pytest.approx(7 + inputs[:, 0].mean(), abs=1e-3)
+
+
+def test_logistic_regression_matches_the_odds_of_its_data() -> None:
+    inputs = np.array([[1.0, 0.0]] * 100 + [[0.0, 1.0]] * 100)
+    labels = np.array([0] * 80 + [1] * 20 + [0] * 30 + [1] * 70)
+    logits = fit_logistic(inputs, np.eye(2)[labels], penalty=1e-9)(np.eye(2))
+    odds = np.exp(logits[:, 0] - logits[:, 1])
+    assert odds == pytest.approx([4.0, 3 / 7], rel=0.02)
+
+
+def test_overconfident_logits_get_a_temperature_above_one() -> None:
+    labels = np.array([0] * 75 + [1] * 25)
+    logits = np.tile([2 * np.log(3), 0.0], (100, 1))  # claims 0.9, right in 0.75: divide by 2
+    assert fit_temperature(logits, labels) == pytest.approx(2.0, rel=0.02)
+
+
+def test_a_group_is_never_split_over_folds() -> None:
+    groups = [index // 3 for index in range(90)]
+    folds = group_folds(groups, folds=7, seed=1)
+    assert all(len(set(folds[3 * index : 3 * index + 3])) == 1 for index in range(30))
+    assert set(folds.tolist()) == set(range(7))
+    assert (folds == group_folds(groups, folds=7, seed=1)).all()
+
+
+def test_macro_f1_by_pencil() -> None:
+    predicted, labels = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
+    assert accuracy(predicted, labels) == 0.75
+    assert macro_f1(predicted, labels) == pytest.approx((2 / 3 + 4 / 5) / 2)
+
+
+def test_calibration_error_by_pencil() -> None:
+    probabilities = np.array([[0.95, 0.05]] * 4 + [[0.65, 0.35]] * 4)
+    labels = np.array([0, 0, 0, 1, 0, 0, 1, 1])
+    # bins: 0.95 against 0.75, and 0.65 against 0.50, half of the items each
+    assert expected_calibration_error(probabilities, labels) == pytest.approx((0.20 + 0.15) / 2)
+
+
+def test_names_tell_theme_and_series() -> None:
+    assert theme_of("Sad face 5.jpg") == "Sad face"
+    assert series_of("test_LLT_TENS10-5-of-9") == series_of("Validation_LLT_TENS6-5-of-9") == "LLT_TENS"
+    assert series_of("Train_14") == ""
+
+
+def test_clips_of_one_series_or_alike_stay_together_and_numbered_ones_do_not() -> None:
+    features = np.random.default_rng(0).normal(size=(5, 400))
+    features[4] = features[0] + 0.01
+    groups = clip_groups(["a", "a", "", "", ""], features)
+    assert groups[0] == groups[1] == groups[4]
+    assert len(set(groups.tolist())) == 3
+
+
+def test_every_clip_class_stands_for_a_distribution() -> None:
+    table = class_to_emotion()
+    assert table.shape == (len(CLIP_CLASSES), len(EMOTIONS))
+    assert table.sum(axis=1) == pytest.approx(np.ones(len(CLIP_CLASSES)))
+
+
+class MeanColour:
+    """Stands in for the network: the colour of the upper left corner."""
+
+    name = "efficientnet_lite0"
+    dimension = 3
+
+    def extract(self, pieces: NDArray[np.uint8], /) -> NDArray[np.float32]:
+        return np.asarray(pieces[:, 0, 0] / 255, dtype=np.float32)
+
+
+def coloured(generator: np.random.Generator, count: int, colour: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Frames near this colour, with a black stripe so that there is something to see."""
+    frames = np.zeros((count, 224, 224, 3), dtype=np.uint8)
+    frames[:, :200] = np.array(colour) + generator.integers(-20, 20, (count, 1, 1, 3))
+    return frames
+
+
+def test_training_on_made_up_data_tells_pleasant_red_from_sad_blue() -> None:
+    generator = np.random.default_rng(0)
+    red, blue = (210, 60, 60), (60, 60, 210)
+    photographs = RatedPhotographs(
+        frames=np.concatenate([coloured(generator, 12, red), coloured(generator, 12, blue)]),
+        ratings=np.array([[0.7, 0.4]] * 12 + [[-0.6, -0.3]] * 12),
+        themes=tuple(f"theme {index // 2}" for index in range(24)),
+    )
+    clips = [
+        Clip(label, "", coloured(generator, 6, colour))
+        for label, colour in [("Excited", red), ("Sad", blue)] * 6
+    ]
+    rows = make_rows(photographs, clips, MeanColour())
+    rows = replace(rows, clip_groups=np.arange(len(clips)))  # reds look alike: they would be one group
+    unseen = held_out(rows)
+    head = fit_head(rows, unseen)
+    probes = np.concatenate([coloured(generator, 1, red), coloured(generator, 1, blue)])
+    probabilities = head.probabilities(MeanColour().extract(probes))
+    assert [EMOTIONS[index] for index in probabilities.argmax(axis=1)] == ["joy", "sadness"]
+    figures = report(rows, unseen)
+    assert figures["photographs"]["valence_r"] > 0.8
+    assert figures["segments_of_5_s"]["accuracy"] == 1.0
+    assert figures["ekman_on_segments"]["largest_class_share"] == 0.5
+
+
+def test_padding_is_tensorflow_s() -> None:
+    pytest.importorskip("onnx")
+    from emsync_train.emotion.image_net import same_padding  # noqa: PLC0415
+
+    assert same_padding(3, 1) == [1, 1, 1, 1]
+    assert same_padding(3, 2) == [0, 0, 1, 1]
+    assert same_padding(5, 2) == [1, 1, 2, 2]

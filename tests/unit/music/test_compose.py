@@ -1,0 +1,342 @@
+"""The autoregressive loop, driven by a made-up network: the promises hold whatever the weights say."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import cast
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from emsync.errors import CueSheetError, WeightsError
+from emsync.music.compose import compose_with
+from emsync.music.model import ComposerModel
+from emsync.music.tokenizer import token_times_ticks
+from emsync.music.vocabulary import EMSYNC, PAPER, Vocabulary
+from emsync.options import ComposeOptions, SyncMode
+from emsync.types import (
+    TICKS_PER_S,
+    AffectCurve,
+    AffectPoint,
+    Boundary,
+    Composition,
+    CueSheet,
+    InstrumentGroup,
+)
+
+EXACT, PAPER_MODE = SyncMode.EXACT, SyncMode.PAPER
+SILENCE_TICKS = 38
+RISING = AffectCurve((AffectPoint(0.0, -1.0, 0.5), AffectPoint(20.0, 1.0, -0.5)))
+BOTH = pytest.mark.parametrize("vocabulary", [EMSYNC, PAPER], ids=lambda vocabulary: vocabulary.name)
+
+
+class MadeUpModel:
+    """The interface of `ComposerModel` with seeded random logits; remembers what it was asked."""
+
+    horizon_s = 8.0
+
+    def __init__(self, vocabulary: Vocabulary = EMSYNC, *, seed: int = 0, spread: float = 2.0) -> None:
+        self.vocabulary_name, self._size = vocabulary.name, vocabulary.size
+        self._seed, self._spread = seed, spread
+        self.bias = np.zeros(vocabulary.size, np.float32)
+        self.tokens: list[int] = []
+        self.conditions: list[tuple[float, float, float]] = []
+
+    def reset(self) -> None:
+        self.tokens, self.conditions = [], []
+
+    def step(self, tokens: NDArray[np.int64], conditions: NDArray[np.float32]) -> NDArray[np.float32]:
+        assert tokens.shape == (1, 1)
+        assert conditions.shape == (1, 1, 3)
+        assert conditions.dtype == np.float32
+        self.tokens.append(int(tokens[0, 0]))
+        self.conditions.append(tuple(conditions[0, 0].tolist()))
+        rng = np.random.default_rng((self._seed, *self.tokens[-8:], len(self.tokens)))
+        logits = self._spread * rng.standard_normal(self._size) + self.bias
+        return logits.astype(np.float32)[None]
+
+
+def cue_sheet_of(duration_s: float, *boundaries_s: float, affect: AffectCurve = RISING) -> CueSheet:
+    return CueSheet(
+        title="Film",
+        duration_s=duration_s,
+        frame_rate_fps=Fraction(25),
+        cuts=(),
+        shots=(),
+        boundaries=tuple(Boundary(time_s, 1.0, "cut") for time_s in boundaries_s),
+        dropped=(),
+        affect=affect,
+    )
+
+
+def compose(
+    cue_sheet: CueSheet, model: MadeUpModel | None = None, *, sync: SyncMode = EXACT, seed: int = 0
+) -> Composition:
+    options = ComposeOptions(seed=seed, sync=sync)
+    return compose_with(cast(ComposerModel, model or MadeUpModel()), cue_sheet, options)
+
+
+def pitches_at(composition: Composition, ticks: int) -> set[int]:
+    notes = composition.notes
+    struck = (notes["onset_ticks"] == ticks) & (notes["group"] != InstrumentGroup.DRUMS)
+    return set(notes["pitch"][struck].tolist())
+
+
+def ends_of(composition: Composition) -> NDArray[np.int64]:
+    return (composition.notes["onset_ticks"] + composition.notes["duration_ticks"]).astype(np.int64)
+
+
+def test_the_same_seed_gives_the_same_music() -> None:
+    sheet = cue_sheet_of(12, 3, 7)
+    first, second = compose(sheet, seed=5), compose(sheet, seed=5)
+    assert first.notes.tobytes() == second.notes.tobytes()
+    assert first.bar_onsets_ticks == second.bar_onsets_ticks
+    assert first.chord_onsets_ticks == second.chord_onsets_ticks
+    assert first.hits == second.hits
+
+
+def test_another_seed_gives_other_music() -> None:
+    sheet = cue_sheet_of(12, 3, 7)
+    assert compose(sheet, seed=5).notes.tobytes() != compose(sheet, seed=6).notes.tobytes()
+
+
+def test_a_model_is_reset_before_it_composes() -> None:
+    model = MadeUpModel()
+    first = compose(cue_sheet_of(5), model)
+    assert compose(cue_sheet_of(5), model).notes.tobytes() == first.notes.tobytes()
+    assert model.tokens[0] == EMSYNC.special("START")
+
+
+CUT_LISTS = [
+    (20, (4, 8, 12.5, 16)),
+    (20, (5, 5.3, 5.6, 5.9)),
+    (20, (0.05, 10)),
+    (20, (0.0, 10)),
+    (20, (3, 18.99)),
+    (20, (3, 3.008, 3.016)),
+    (20, (3.0, 3.001, 3.002)),
+    (20, (18, 18.5, 19, 19.6)),
+    (20, (17.4, 19.9)),
+    (20, (3, 19.992)),
+    (2, (0.4, 0.7)),
+    (60, tuple(float(second) for second in range(1, 60))),
+]
+
+
+@BOTH
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize(("duration_s", "boundaries_s"), CUT_LISTS)
+def test_in_exact_mode_a_chord_of_three_pitches_lies_on_every_boundary(
+    vocabulary: Vocabulary, duration_s: float, boundaries_s: tuple[float, ...], seed: int
+) -> None:
+    model = MadeUpModel(vocabulary, seed=seed)
+    composition = compose(cue_sheet_of(duration_s, *boundaries_s), model, seed=seed)
+    for hit in composition.hits:
+        assert hit.chord_onset_ticks is not None
+        assert abs(hit.chord_onset_ticks / TICKS_PER_S - hit.boundary.time_s) <= 0.004 + 1e-9
+        assert len(pitches_at(composition, hit.chord_onset_ticks)) >= 3
+    assert [hit.boundary.time_s for hit in composition.hits] == list(boundaries_s)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_with_a_network_that_never_wants_to_release_a_note_boundaries_are_still_answered(seed: int) -> None:
+    model = MadeUpModel(seed=seed)
+    model.bias[EMSYNC.off.first : EMSYNC.off.stop] = -50
+    model.bias[EMSYNC.on.first : EMSYNC.on.stop] = 2
+    composition = compose(cue_sheet_of(20, 4, 4.3, 8, 8.008), model, seed=seed)
+    assert [hit.chord_onset_ticks for hit in composition.hits] == [500, 538, 1000, 1001]
+
+
+def test_a_boundary_at_the_very_end_is_reported_as_missed() -> None:
+    composition = compose(cue_sheet_of(20, 5, 20))
+    assert [hit.chord_onset_ticks for hit in composition.hits] == [625, None]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_paper_mode_forces_no_chord_but_the_last(seed: int) -> None:
+    model = MadeUpModel(seed=seed)
+    model.bias[EMSYNC.special("CHORD")] = -50
+    composition = compose(cue_sheet_of(20, 4, 8, 12), model, sync=PAPER_MODE, seed=seed)
+    assert composition.chord_onsets_ticks == (2500 - 375,)
+    assert [hit.chord_onset_ticks for hit in composition.hits] == [None, None, None]
+
+
+def test_in_paper_mode_a_chord_within_a_second_answers_a_boundary() -> None:
+    model = MadeUpModel()
+    model.bias[EMSYNC.special("CHORD")] = model.bias[EMSYNC.shift_token(40)] = 9
+    model.bias[EMSYNC.off.first :] = 7
+    boundaries_ticks = [500, 1000, 1500]
+    composition = compose(cue_sheet_of(20, 4, 8, 12), model, sync=PAPER_MODE)
+    times = token_times_ticks(np.array(model.tokens, np.uint16))
+    answered_early = 0
+    for hit, boundary, following in zip(
+        composition.hits, boundaries_ticks, [*boundaries_ticks[1:], 2125], strict=True
+    ):
+        near = [chord for chord in composition.chord_onsets_ticks if abs(chord - boundary) <= TICKS_PER_S]
+        assert hit.chord_onset_ticks == (min(near, key=lambda chord: abs(chord - boundary)) if near else None)
+        early = [chord for chord in near if chord < boundary]
+        if early:
+            answered_early += 1
+            between = (times > early[0]) & (times < boundary)
+            offsets = np.array(model.conditions)[between, 2]
+            assert offsets == pytest.approx((following - times[between]) / TICKS_PER_S, abs=1e-6)
+    assert answered_early > 0
+
+
+@BOTH
+@pytest.mark.parametrize("sync", SyncMode)
+@pytest.mark.parametrize("duration_s", [0.04, 0.056, 0.2, 1.0, 1.5, 8.04, 60.0])
+def test_every_film_gets_music_exactly_as_long(
+    vocabulary: Vocabulary, sync: SyncMode, duration_s: float
+) -> None:
+    composition = compose(cue_sheet_of(duration_s), MadeUpModel(vocabulary), sync=sync)
+    end_ticks = int(Fraction(str(duration_s)) * TICKS_PER_S)
+    assert composition.duration_ticks == end_ticks
+    assert len(composition.notes) >= 3
+    assert ends_of(composition).max() <= end_ticks
+    assert composition.notes["duration_ticks"].min() >= 1
+    assert composition.notes["onset_ticks"].min() >= 0
+
+
+@BOTH
+@pytest.mark.parametrize("seed", range(4))
+def test_nothing_sounds_in_the_last_third_of_a_second_and_the_last_chord_lasts_until_then(
+    vocabulary: Vocabulary, seed: int
+) -> None:
+    composition = compose(cue_sheet_of(20, 5, 10), MadeUpModel(vocabulary, seed=seed), seed=seed)
+    release_ticks = 2500 - SILENCE_TICKS
+    assert composition.chord_onsets_ticks[-1] == 2500 - 375
+    assert ends_of(composition).max() == release_ticks
+    last = composition.notes["onset_ticks"] == 2500 - 375
+    pitched = composition.notes["group"] != InstrumentGroup.DRUMS
+    assert set(ends_of(composition)[last & pitched].tolist()) == {release_ticks}
+    assert not (composition.notes["onset_ticks"] > 2500 - 375).any()
+
+
+def test_a_boundary_a_second_before_the_end_takes_the_last_chord() -> None:
+    composition = compose(cue_sheet_of(20, 10, 18.99))
+    assert composition.chord_onsets_ticks[-1] == 2374
+    held = composition.notes["onset_ticks"] == 2374
+    assert ends_of(composition)[held].max() == 2500 - SILENCE_TICKS
+
+
+def test_a_last_chord_with_hardly_any_time_left_sounds_to_the_very_end() -> None:
+    composition = compose(cue_sheet_of(20, 10, 19.6))
+    held = composition.notes["onset_ticks"] == 2450
+    assert set(ends_of(composition)[held].tolist()) >= {2500}
+
+
+def test_a_drum_hit_in_the_last_instant_ends_with_the_music() -> None:
+    model = MadeUpModel()
+    model.bias[EMSYNC.on_token(InstrumentGroup.DRUMS, 38)] = 30
+    composition = compose(cue_sheet_of(0.04), model)
+    drums = composition.notes["group"] == InstrumentGroup.DRUMS
+    assert drums.any()
+    assert ends_of(composition).max() <= 5
+
+
+def test_bars_and_chords_are_strictly_increasing_and_inside_the_film() -> None:
+    model = MadeUpModel()
+    model.bias[EMSYNC.special("BAR")] = model.bias[EMSYNC.special("CHORD")] = 12
+    composition = compose(cue_sheet_of(20, 5), model)
+    for onsets in (composition.bar_onsets_ticks, composition.chord_onsets_ticks):
+        assert len(onsets) > 5
+        assert list(onsets) == sorted(set(onsets))
+        assert 0 <= onsets[0] <= onsets[-1] < 2500
+
+
+def offsets_expected(model: MadeUpModel, asked_ticks: list[int]) -> list[float]:
+    """Boundary offsets in exact mode, recomputed from the tokens that were fed."""
+    waiting = list(asked_ticks)
+    times = token_times_ticks(np.array(model.tokens, np.uint16))
+    expected = []
+    for token, now in zip(model.tokens, times.tolist(), strict=True):
+        if token == EMSYNC.special("CHORD") and waiting and waiting[0] == now:
+            waiting.pop(0)
+        expected.append(min((waiting[0] - now) / TICKS_PER_S, 8.0) if waiting else 8.0)
+    return expected
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_token_is_fed_with_the_affect_of_its_time_and_the_next_unanswered_boundary(seed: int) -> None:
+    model = MadeUpModel(seed=seed)
+    compose(cue_sheet_of(30, 2, 12, 12.3), model, seed=seed)
+    times_s = token_times_ticks(np.array(model.tokens, np.uint16)) / TICKS_PER_S
+    valence, arousal, offset_s = np.array(model.conditions).T
+    assert valence == pytest.approx(np.minimum(-1 + times_s / 10, 1.0), abs=1e-6)
+    assert arousal == pytest.approx(np.maximum(0.5 - times_s / 20, -0.5), abs=1e-6)
+    asked_ticks = [250, 1500, 1538, 3750 - 375]
+    assert offset_s == pytest.approx(offsets_expected(model, asked_ticks), abs=1e-6)
+    assert offset_s.max() == 8.0
+    assert offset_s.min() == 0.0
+    assert offset_s[-1] == 8.0
+
+
+def test_in_paper_mode_a_boundary_that_passed_unanswered_is_looked_at_no_more() -> None:
+    model = MadeUpModel()
+    model.bias[EMSYNC.special("CHORD")] = -50
+    compose(cue_sheet_of(30, 2, 12), model, sync=PAPER_MODE)
+    times = token_times_ticks(np.array(model.tokens, np.uint16))
+    before_last = times < 3750 - 375
+    boundaries = np.array([250, 1500, 3750 - 375])
+    following = boundaries[np.searchsorted(boundaries, times[before_last])]
+    expected = np.minimum((following - times[before_last]) / TICKS_PER_S, 8.0)
+    assert np.array(model.conditions)[before_last, 2] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_horizon_of_the_weights_is_respected() -> None:
+    model = MadeUpModel()
+    model.horizon_s = 3.0
+    compose(cue_sheet_of(30), model)
+    assert max(offset_s for _, _, offset_s in model.conditions) == 3.0
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_give_no_finite_numbers_end_in_one_clear_line(value: float) -> None:
+    model = MadeUpModel()
+    model.bias[40] = value
+    with pytest.raises(WeightsError, match="numbers that are not finite; install emsync again"):
+        compose(cue_sheet_of(5), model)
+
+
+def test_weights_that_write_endlessly_dense_music_end_in_one_clear_line() -> None:
+    model = MadeUpModel(spread=0.1)
+    model.bias[EMSYNC.on.first : EMSYNC.on.first + 88] = np.arange(500, 60, -5)
+    model.bias[EMSYNC.shift_token(1)] = 30
+    with pytest.raises(WeightsError, match="too dense to end"):
+        compose(cue_sheet_of(5), model)
+
+
+@pytest.mark.parametrize("duration_s", [0.001, 0.039])
+def test_a_film_too_short_for_music_is_refused_by_name(duration_s: float) -> None:
+    with pytest.raises(CueSheetError, match=f"^Film: {duration_s:.3f} s is too short for music"):
+        compose(cue_sheet_of(duration_s))
+
+
+def test_progress_rises_to_one() -> None:
+    seen: list[float] = []
+    options = ComposeOptions()
+    model = cast(ComposerModel, MadeUpModel())
+    compose_with(model, cue_sheet_of(20, 5), options, on_progress=seen.append)
+    assert len(seen) > 5
+    assert seen == sorted(seen)
+    assert 0 < seen[0] < seen[-1] == 1.0
+
+
+def test_the_composition_says_which_seed_and_weights_made_it() -> None:
+    options = ComposeOptions(seed=99)
+    composition = compose_with(
+        cast(ComposerModel, MadeUpModel()), cue_sheet_of(3), options, weights_sha256="ab" * 32
+    )
+    assert (composition.seed, composition.weights_sha256) == (99, "ab" * 32)
+
+
+def test_a_network_that_repeats_itself_is_heated_until_it_does_not() -> None:
+    cold = MadeUpModel(spread=1.0)
+    cold.bias[EMSYNC.on_token(InstrumentGroup.DRUMS, 40)] = 14
+    cold.bias[EMSYNC.shift_token(10)] = 13
+    composition = compose(cue_sheet_of(40), cold)
+    drums = composition.notes["group"] == InstrumentGroup.DRUMS
+    before_the_end = composition.notes["onset_ticks"] < 40 * TICKS_PER_S - 400
+    assert (before_the_end & ~drums).any()
