@@ -86,7 +86,7 @@ def split_of(song: str) -> str:
 def sources_of(midi: Path, manifest: Path | None, skip: frozenset[str]) -> list[Source]:
     """The files to read: rows of the manifest, or every MIDI file below the folder.
 
-    Near duplicates take the song of the piece they resemble.
+    Near duplicates take the song of the piece they resemble, so that no side of the split knows the other.
     """
     if manifest is None:
         paths = sorted(path for path in midi.rglob("*") if path.suffix.lower() in {".mid", ".midi"})
@@ -94,12 +94,22 @@ def sources_of(midi: Path, manifest: Path | None, skip: frozenset[str]) -> list[
     with manifest.open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["source"] not in skip]
     songs = {row["path"]: row["song"] for row in rows}
+    resembled = {row["path"]: row["near_duplicate_of"] for row in rows if row["near_duplicate_of"] in songs}
     return [
-        Source(
-            midi / row["path"], row["path"], songs.get(row["near_duplicate_of"], row["song"]), row["source"]
-        )
+        Source(midi / row["path"], row["path"], songs[_original_of(row["path"], resembled)], row["source"])
         for row in rows
     ]
+
+
+def _original_of(path: str, resembled: dict[str, str]) -> str:
+    """The end of a chain of near duplicates; in a circle, its first path by name."""
+    chain = [path]
+    while chain[-1] in resembled:
+        following = resembled[chain[-1]]
+        if following in chain:
+            return min(chain[chain.index(following) :])
+        chain.append(following)
+    return chain[-1]
 
 
 def read_piece(source: Source, vocabulary: Vocabulary, labeller: AffectLabeller) -> ReadPiece | Skipped:
@@ -164,7 +174,8 @@ def _piece_of(score: ScoreTick, notes: Notes, *, free_time: bool) -> Piece:
 def _grid(score: ScoreTick) -> tuple[Ticks, Ticks]:
     """Onsets of bars and of quarter notes in 8 ms ticks, by the file's time signatures and tempo map."""
     end = int(score.end()) + score.ticks_per_quarter
-    signatures = sorted((mark.time, mark.numerator, mark.denominator) for mark in score.time_signatures)
+    marks = [mark for mark in score.time_signatures if min(mark.numerator, mark.denominator) > 0]
+    signatures = sorted((mark.time, mark.numerator, mark.denominator) for mark in marks)
     if not signatures or signatures[0][0] > 0:
         signatures.insert(0, (0, 4, 4))
     bars: list[NDArray[np.int64]] = []

@@ -2,7 +2,7 @@
 
     python -m emsync_train.emotion.train_head --data DIR --out src/emsync/assets
 
-DIR holds `oasis/` and `music_video_clips/`. About two minutes on two cores; same input, same file. The
+DIR holds `oasis/` and `music_video_clips/`. Six minutes on two busy cores; same input, same file. The
 report (JSON beside the table on the screen) holds the figures of docs/emotion.md.
 """
 
