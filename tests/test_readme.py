@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -80,6 +82,12 @@ def test_every_file_it_names_is_there(page: str) -> None:
         assert (path.parent / name).exists(), name
     for name in named:
         assert (ROOT / name).exists(), name
+
+
+def test_the_page_about_speed_is_made_from_the_measured_results() -> None:
+    made = runpy.run_path(str(ROOT / "benchmarks" / "speed" / "table.py"))
+    results = json.loads(made["RESULTS"].read_text("utf-8"))
+    assert made["PAGE"].read_text("utf-8") == made["page"](results)
 
 
 @pytest.mark.parametrize("script", ["tools/score-sample", "tools/test", "tools/check", ".ci/run"])

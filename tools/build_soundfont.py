@@ -13,7 +13,7 @@ import argparse
 import struct
 from pathlib import Path
 
-from emsync.audio.soundfont_file import Generator, Preset, SampleHeader, SoundFontFile, Zone
+from soundfont_tables import Generator, Preset, SampleHeader, SoundFontFile, Zone
 
 SOURCE_NAME = "FluidR3Mono_GM"
 # What the five instrument groups use first, then what a user's own MIDI file is likely to ask for; the

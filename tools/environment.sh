@@ -19,6 +19,8 @@ make_environment() {
 install_project() {
     if [ ! -e "$1/installed" ] || [ pyproject.toml -nt "$1/installed" ]; then
         "$1/bin/python" -m pip install --quiet --editable "$2"
+        # Without its dependency pyaudio, which only live playback needs and which Linux must compile.
+        "$1/bin/python" -m pip install --quiet --no-deps 'tinysoundfont>=0.3.6'
         touch "$1/installed"
     fi
 }

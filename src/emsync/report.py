@@ -144,7 +144,7 @@ def hit_offset_s(hit: Hit) -> float | None:
 def hits_for_people(hits: Sequence[Hit]) -> str:
     """How many boundaries were answered, how closely, and which were missed."""
     if not hits:
-        return "none asked for"
+        return "none"
     offsets_s = [abs(offset_s) for hit in hits if (offset_s := hit_offset_s(hit)) is not None]
     told = f"{len(offsets_s)} of {len(hits)} hit"
     if offsets_s:

@@ -85,7 +85,9 @@ class Shards:
     @staticmethod
     def _check_length(folder: Path, what: str, found: int, counts: Sequence[int]) -> None:
         if found != sum(counts):
-            raise InputError(f"{folder}: {found} {what} where the index promises {sum(counts)}; build it again")
+            raise InputError(
+                f"{folder}: {found} {what} where the index promises {sum(counts)}; build it again"
+            )
 
     def of_split(self, split: str) -> list[PieceEntry]:
         """The pieces of `train`, `validation` or `test`."""

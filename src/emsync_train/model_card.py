@@ -71,7 +71,7 @@ the listener ratings of VGMIDI, which has no licence: only the fitted numbers ar
 
 ## Known failures
 - It is small and saw little: phrases wander, a theme seldom returns, harmony changes without a plan.
-- No velocity, tempo or instrument choice of its own: dynamics come from arousal afterwards, programs are fixed per group.
+- No velocity and no choice of instruments of its own: dynamics come from arousal afterwards, programs are fixed.
 - Affect labels are made by a regressor; what they miss (timbre, lyrics, culture) it cannot know.
 - Half of the corpus are rule-made pop arrangements, and it sounds like them.
 """
@@ -130,7 +130,9 @@ def boundary_table(boundaries: Json) -> str:
     ]
     for tolerance in ("50_ms", "250_ms", "1000_ms"):
         cells = [
-            boundaries[mode][f"{kind}_{tolerance}"] for mode in ("exact", "paper") for kind in ("f1", "shuffled_f1")
+            boundaries[mode][f"{kind}_{tolerance}"]
+            for mode in ("exact", "paper")
+            for kind in ("f1", "shuffled_f1")
         ]
         rows.append(f"| {tolerance.replace('_', ' ')} | {' | '.join(f'{cell:.2f}' for cell in cells)} |")
     return "\n".join(rows)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,18 +91,18 @@ def render(
         raise ValueError(f"duration_s must be positive, got {duration_s}")
     soundfont = find_soundfont(options.soundfont)
     performance = read_performance(midi_path)
-    synthesiser = Synthesiser(
-        performance, soundfont.path, options.sample_rate_hz, buses=stems_folder is not None
-    )
+    synthesiser = Synthesiser(performance, soundfont.path, options.sample_rate_hz)
     whole_s = synthesiser.end_s if duration_s is None else duration_s
     frames = max(round(whole_s * options.sample_rate_hz), 1)
     fade = plan_fade(performance, synthesiser.end_s, frames, options.sample_rate_hz)
     stems: tuple[Path, ...] = ()
     if stems_folder is not None:
-        stems = stem_paths(stems_folder, wav_path.stem, performance, synthesiser.bus_tracks)
+        stems = stem_paths(stems_folder, wav_path.stem, performance)
     with contextlib.ExitStack() as outputs:
         drafts = [outputs.enter_context(atomic_output(path, overwrite=True)) for path in (wav_path, *stems)]
-        master = _write_drafts(synthesiser, fade, drafts, options=options, report=on_progress or _ignore)
+        tracks = performance.sounding_tracks if stems else (None,)
+        source = _Source(synthesiser, fade, tracks)
+        master = _write_drafts(source, drafts, options=options, report=on_progress or _ignore)
     return RenderReport(
         path=wav_path,
         duration_s=frames / options.sample_rate_hz,
@@ -125,15 +125,15 @@ def plan_fade(performance: Performance, end_s: float, frames: int, rate_hz: int)
     duration_s = frames / rate_hz
     if end_s <= duration_s:
         return Fade(frames - round(SHORTEST_FADE_S * rate_hz), frames)
-    last_onset_s = max((note.onset_s for note in performance.notes if note.onset_s < duration_s), default=0.0)
+    last_onset_s = max((onset_s for onset_s in performance.onsets_s if onset_s < duration_s), default=0.0)
     start_s = max(last_onset_s, duration_s - LONGEST_FADE_S)
     return Fade(round(min(start_s, duration_s - SHORTEST_FADE_S) * rate_hz), frames)
 
 
-def stem_paths(folder: Path, stem: str, performance: Performance, tracks: list[int]) -> tuple[Path, ...]:
+def stem_paths(folder: Path, stem: str, performance: Performance) -> tuple[Path, ...]:
     """A file name for every track that has notes: `title.02-strings.wav`; unnamed tracks keep the number."""
     paths = []
-    for number, track in enumerate(tracks, start=1):
+    for number, track in enumerate(performance.sounding_tracks, start=1):
         name = re.sub(r"[^\w]+", "-", performance.track_names[track]).strip("-").lower()
         paths.append(folder / (f"{stem}.{number:02d}-{name}.wav" if name else f"{stem}.{number:02d}.wav"))
     return tuple(paths)
@@ -143,13 +143,27 @@ def _ignore(fraction: float) -> None:
     """Progress that nobody asked for."""
 
 
-def _write_drafts(
-    synthesiser: Synthesiser, fade: Fade, drafts: list[Path], *, options: RenderOptions, report: Progress
-) -> Master:
+@dataclass(frozen=True)
+class _Source:
+    """What is to be played: each of the tracks alone, or everything at once for the track None."""
+
+    synthesiser: Synthesiser
+    fade: Fade
+    tracks: tuple[int | None, ...]
+
+    def windows(self, track: int | None) -> Iterator[Sound]:
+        """Faded sound of one track up to the cut, shape (2, up to one second)."""
+        first = 0
+        for window in self.synthesiser.windows(self.fade.stop, track=track):
+            yield window * self.fade.gain(first, window.shape[1])
+            first += window.shape[1]
+
+
+def _write_drafts(source: _Source, drafts: list[Path], *, options: RenderOptions, report: Progress) -> Master:
     """Write the mix to the first draft and the stems to the others; returns what the mix measures."""
-    with contextlib.ExitStack() as stores:
-        mix, *buses = [stores.enter_context(contextlib.closing(SoundStore(draft.parent))) for draft in drafts]
-        source_lufs = _synthesise(synthesiser, fade, mix, buses, report)
+    with contextlib.ExitStack() as opened:
+        mix, *stems = [opened.enter_context(contextlib.closing(SoundStore(draft.parent))) for draft in drafts]
+        source_lufs = _synthesise(source, mix, stems, report)
         master = write_master(
             mix,
             drafts[0],
@@ -157,30 +171,37 @@ def _write_drafts(
             options=options,
             on_progress=lambda done: report(SYNTHESIS_SHARE + (1 - SYNTHESIS_SHARE) * done),
         )
-        _write_stems(drafts[1:], buses, gain=master.gain, rate_hz=options.sample_rate_hz)
+        _write_stems(drafts[1:], stems, gain=master.gain, rate_hz=options.sample_rate_hz)
     report(1.0)
     return master
 
 
-def _synthesise(
-    synthesiser: Synthesiser, fade: Fade, mix: SoundStore, buses: list[SoundStore], report: Progress
-) -> float:
-    """Fill the stores with faded sound; returns the loudness of the mix in LUFS."""
-    meter = LoudnessMeter(synthesiser.rate_hz)
-    for window in synthesiser.windows(fade.stop):
-        faded = window * fade.gain(mix.frames, window.shape[2])
-        for bus, store in enumerate(buses):
-            store.append(faded[bus])
-        whole = faded.sum(axis=0, dtype=np.float32)
-        mix.append(whole)
-        meter.feed(whole)
-        report(SYNTHESIS_SHARE * mix.frames / fade.stop)
+def _synthesise(source: _Source, mix: SoundStore, stems: list[SoundStore], report: Progress) -> float:
+    """Fill the stores; returns the loudness of the mix in LUFS. With stems, the mix is their sum."""
+    frames = source.fade.stop
+    for number, (stem, track) in enumerate(zip(stems, source.tracks, strict=False)):
+        for window in source.windows(track):
+            stem.append(window)
+            report(SYNTHESIS_SHARE * (number + stem.frames / frames) / len(stems))
+    meter = LoudnessMeter(source.synthesiser.rate_hz)
+    for window in _summed(stems, source.synthesiser.rate_hz) if stems else source.windows(None):
+        mix.append(window)
+        meter.feed(window)
+        if not stems:
+            report(SYNTHESIS_SHARE * mix.frames / frames)
     return meter.integrated_lufs()
 
 
-def _write_stems(drafts: list[Path], buses: list[SoundStore], *, gain: float, rate_hz: int) -> None:
-    for draft, bus in zip(drafts, buses, strict=True):
-        with WavWriter(draft, rate_hz, bus.frames, "float32") as writer:
-            for start in range(0, bus.frames, WINDOW_S * rate_hz):
-                stop = min(start + WINDOW_S * rate_hz, bus.frames)
-                writer.write(bus.read(start, stop) * np.float32(gain))
+def _summed(stores: list[SoundStore], window_frames: int) -> Iterator[Sound]:
+    """The sum of stores of equal length, window by window."""
+    for start in range(0, stores[0].frames, window_frames):
+        stop = min(start + window_frames, stores[0].frames)
+        yield np.sum([store.read(start, stop) for store in stores], axis=0, dtype=np.float32)
+
+
+def _write_stems(drafts: list[Path], stems: list[SoundStore], *, gain: float, rate_hz: int) -> None:
+    for draft, stem in zip(drafts, stems, strict=True):
+        with WavWriter(draft, rate_hz, stem.frames, "float32") as writer:
+            for start in range(0, stem.frames, WINDOW_S * rate_hz):
+                stop = min(start + WINDOW_S * rate_hz, stem.frames)
+                writer.write(stem.read(start, stop) * np.float32(gain))

@@ -1,27 +1,36 @@
-"""Play a performance on a SoundFont: windows of stereo sound, one bus per stem.
+"""Play a performance on a SoundFont with TinySoundFont: windows of stereo sound.
 
-Deterministic: the same file and font give the same samples. A window is one second, so memory does not
-grow with the length of the music.
+Deterministic: the same file and font give the same samples. A window is one second, so memory does not grow with
+the length of the music.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emsync.audio.performance import DRUM_CHANNEL, Performance, ScoreNote
-from emsync.audio.reverb import DECAY_S, PRE_DELAY_S, Reverb
-from emsync.audio.soundfont_file import DRUM_BANK, Preset, SoundFontFile, Zone
-from emsync.audio.voice import Voice, Wave, cut_wave
+from emsync.audio.performance import Message, Performance, PlayedMessage
+from emsync.audio.reverb import Reverb
 from emsync.errors import AudioError
 
-REVERB_LEVEL = 0.4
-"""Hall against source at a full send (CC 91 = 127); the usual 40 gives about -12 dB."""
+DRUM_CHANNEL = 9
+DRUM_BANK = 128
+CHANNELS = 16
+PROGRAMS = 128
+PITCH_CENTRE = 8192
+RESET_CONTROLLERS = 121
+BANK_SELECT = 0
+MOST_VOICES = 256
+TAIL_S = 4.0
+"""Long enough for any release of a General MIDI font, and for the hall, to fall below hearing."""
+REVERB_LEVEL = 0.16
+"""The hall against the dry sound: about 16 dB below it."""
+INSTALL = "install the synthesiser: pip install --no-deps tinysoundfont"
 
 
 @dataclass(frozen=True)
@@ -34,112 +43,129 @@ class Substitution:
 
 
 class Synthesiser:
-    """A performance on a SoundFont. `bus_of_track` sends each track to a bus; all to one when None."""
+    """A performance on a SoundFont, as often as needed, all of it or one track alone."""
 
-    def __init__(
-        self, performance: Performance, soundfont_path: Path, rate_hz: int, *, buses: bool = False
-    ) -> None:
-        """Open the font and prepare every voice. Raises `AudioError` if the font cannot be used."""
+    def __init__(self, performance: Performance, soundfont_path: Path, rate_hz: int) -> None:
+        """Load the font. Raises `AudioError` if it cannot be used or no synthesiser is installed."""
         self._performance, self.rate_hz = performance, rate_hz
-        self._font = SoundFontFile(soundfont_path)
-        if not self._font.preset_names:
-            raise AudioError(f"the soundfont {soundfont_path} holds no presets")
+        self._synth, self._font = _loaded(soundfont_path, rate_hz)
+        self._names = self._preset_names()
+        if not self._names:
+            raise AudioError(f"the soundfont {soundfont_path} holds no General MIDI presets; choose another")
         self._substitutions: dict[tuple[int, bool], str] = {}
-        self._waves: dict[int, Wave] = {}
-        tracks = sorted({note.track for note in performance.notes})
-        self.bus_tracks = tracks if buses else [-1]
-        self._bus = {track: index if buses else 0 for index, track in enumerate(tracks)}
-        self._voices = self._prepare_voices()
 
     @property
     def substitutions(self) -> tuple[Substitution, ...]:
-        """Programs that were played by another preset."""
-        return tuple(
-            Substitution(program, is_drums, preset)
-            for (program, is_drums), preset in sorted(self._substitutions.items())
-        )
+        """Programs that were played by another preset, known once the windows were made."""
+        places = sorted(self._substitutions.items())
+        return tuple(Substitution(program, is_drums, preset) for (program, is_drums), preset in places)
 
-    @cached_property
+    @property
     def end_s(self) -> float:
-        """When the last voice and the hall have died away."""
-        last = max((voice.end_frame for voice in self._voices), default=0)
-        return last / self.rate_hz + DECAY_S + PRE_DELAY_S
+        """When everything has surely died away."""
+        return self._performance.last_message_s + TAIL_S
 
-    def windows(self, frames: int) -> Iterator[NDArray[np.float32]]:
-        """All sound from time 0, `frames` in all, as windows of shape (buses, 2, up to one second)."""
-        reverbs = [Reverb(self.rate_hz) for _ in self.bus_tracks]
-        waiting = iter(self._voices)
+    def windows(self, frames: int, *, track: int | None = None) -> Iterator[NDArray[np.float32]]:
+        """Sound from time 0, `frames` in all, as windows of shape (2, up to one second).
+
+        With `track`, only its notes; programs and controllers of all tracks still count, since tracks may share
+        a channel. The tracks' sounds add up to the whole.
+        """
+        self._reset()
+        hall = Reverb(self.rate_hz)
+        waiting = iter(self._performance.messages)
         upcoming = next(waiting, None)
-        active: list[Voice] = []
         for first in range(0, frames, self.rate_hz):
             size = min(self.rate_hz, frames - first)
-            while upcoming is not None and upcoming.start_frame < first + size:
-                active.append(upcoming)
+            dry = np.zeros((2, size), np.float32)
+            made = 0
+            while upcoming is not None and (place := self._frame(upcoming)) < first + size:
+                made = self._generate(dry, made, place - first)
+                self._play(upcoming, track)
                 upcoming = next(waiting, None)
-            dry, send = self._mix(active, first, size)
-            for bus, reverb in enumerate(reverbs):
-                dry[bus] += REVERB_LEVEL * reverb.add(send[bus])
-            active = [voice for voice in active if voice.end_frame > first + size]
-            yield dry
+            self._generate(dry, made, size)
+            yield dry + np.float32(REVERB_LEVEL) * hall.add(dry.sum(axis=0))
 
-    def _mix(
-        self, voices: list[Voice], first: int, size: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Dry sound, shape (buses, 2, size), and reverb send, shape (buses, size), of one window."""
-        dry = np.zeros((len(self.bus_tracks), 2, size), np.float32)
-        send = np.zeros((len(self.bus_tracks), size), np.float32)
-        for voice in voices:
-            automation = self._performance.automation[voice.note.channel]
-            start, stop = max(voice.start_frame, first), min(voice.end_frame, first + size)
-            sound = voice.render(start, stop - start, automation)
-            amount = automation.reverb.between(start / self.rate_hz, stop - start, self.rate_hz)
-            bus, frames = self._bus[voice.note.track], slice(start - first, stop - first)
-            dry[bus, :, frames] += sound
-            send[bus, frames] += (sound[0] + sound[1]) * np.minimum(amount + voice.reverb_send, 1.0)
-        return dry, send
+    def _frame(self, played: PlayedMessage) -> int:
+        return round(played.time_s * self.rate_hz)
 
-    def _prepare_voices(self) -> list[Voice]:
-        voices: list[Voice] = []
-        choking: dict[tuple[int, int], list[Voice]] = {}
-        for note in self._performance.notes:
-            started = [self._voice(note, zone) for zone in self._zones(note)]
-            classes = {voice.exclusive_class for voice in started} - {0}
-            for exclusive in classes:
-                for earlier in choking.get((note.channel, exclusive), []):
-                    earlier.choke(note.onset_s)
-                choking[note.channel, exclusive] = [v for v in started if v.exclusive_class == exclusive]
-            voices += started
-        return sorted(voices, key=lambda voice: voice.start_frame)
+    def _generate(self, out: NDArray[np.float32], start: int, stop: int) -> int:
+        """Fill frames `start` to `stop` of a window; returns where the next sound begins."""
+        if stop > start:
+            sound = np.frombuffer(self._synth.generate(stop - start), np.float32)
+            out[:, start:stop] = sound.reshape(-1, 2).T
+        return max(start, stop)
 
-    def _voice(self, note: ScoreNote, zone: Zone) -> Voice:
-        if id(zone) not in self._waves:
-            self._waves[id(zone)] = cut_wave(zone, self._font.audio(zone.sample))
-        return Voice(note, zone, self._waves[id(zone)], self.rate_hz)
+    def _play(self, played: PlayedMessage, track: int | None) -> None:
+        message = played.message
+        if message.type in ("note_on", "note_off"):
+            if track is None or played.track == track:
+                self._play_note(message)
+        elif message.type == "program_change":
+            self._select(message.channel, message.program)
+        elif message.type == "control_change" and message.control != BANK_SELECT:
+            self._synth.control_change(message.channel, message.control, message.value)
+        elif message.type == "pitchwheel":
+            self._synth.pitchbend(message.channel, message.pitch + PITCH_CENTRE)
 
-    def _zones(self, note: ScoreNote) -> list[Zone]:
-        preset = self._preset(note)
-        return [zone for zone in preset.zones if zone.answers(note.key, note.velocity)]
+    def _play_note(self, message: Message) -> None:
+        if message.type == "note_on" and message.velocity > 0:
+            self._synth.noteon(message.channel, message.note, message.velocity)
+        else:
+            self._synth.noteoff(message.channel, message.note)
 
-    def _preset(self, note: ScoreNote) -> Preset:
-        is_drums = note.channel == DRUM_CHANNEL
-        names = self._font.preset_names
-        wanted = (DRUM_BANK if is_drums else note.bank, note.program)
-        if wanted in names:
-            return self._font.preset(*wanted)
+    def _reset(self) -> None:
+        """Silence, and the state in which a General MIDI instrument is switched on."""
+        self._synth.sounds_off()
+        self._synth.generate(self.rate_hz // 4)  # what was cut off fades for a few ms
+        for channel in range(CHANNELS):
+            self._synth.control_change(channel, RESET_CONTROLLERS, 0)
+            self._synth.pitchbend(channel, PITCH_CENTRE)
+            self._select(channel, 0, is_asked=False)
+
+    def _select(self, channel: int, program: int, *, is_asked: bool = True) -> None:
+        """Give a channel a program, or the nearest one that the font has."""
+        is_drums = channel == DRUM_CHANNEL
         bank = DRUM_BANK if is_drums else 0
-        found = self._font.preset(*_nearest(list(names), bank, note.program))
-        if (found.bank, found.program) != (bank, note.program):
-            self._substitutions[note.program, is_drums] = found.name
-        return found
+        found = nearest_preset(list(self._names), bank, program)
+        if found != (bank, program) and is_asked:
+            self._substitutions[program, is_drums] = self._names[found]
+        self._synth.program_select(channel, self._font, *found, is_drums)
+
+    def _preset_names(self) -> dict[tuple[int, int], str]:
+        """The font's melodic presets and drum kits, by (bank, program)."""
+        names = {}
+        for bank in (0, DRUM_BANK):
+            for program in range(PROGRAMS):
+                name = self._synth.sfpreset_name(self._font, bank, program)
+                if name:
+                    names[bank, program] = name
+        return names
 
 
-def _nearest(available: list[tuple[int, int]], bank: int, program: int) -> tuple[int, int]:
-    """The preset to use for one that is missing: same family of eight first, then the closest number."""
+def nearest_preset(available: list[tuple[int, int]], bank: int, program: int) -> tuple[int, int]:
+    """The (bank, program) to play for one that may be missing: the same family of eight, then the closest number.
+
+    A missing drum kit is played by the lowest one there is.
+    """
     same_bank = [place for place in available if place[0] == bank] or available
-
-    def distance(place: tuple[int, int]) -> tuple[bool, int]:
-        return place[1] // 8 != program // 8, abs(place[1] - program)
-
+    if (bank, program) in same_bank:
+        return bank, program
     if bank == DRUM_BANK:
         return min(same_bank)
-    return min(same_bank, key=distance)
+    return min(same_bank, key=lambda place: (place[1] // 8 != program // 8, abs(place[1] - program)))
+
+
+def _loaded(soundfont_path: Path, rate_hz: int) -> tuple[Any, int]:
+    """A synthesiser with the font in it, and the font's number."""
+    try:
+        import tinysoundfont
+    except ImportError as error:
+        raise AudioError(f"no synthesiser is installed; {INSTALL}") from error
+    synth = tinysoundfont.Synth(samplerate=rate_hz)
+    try:
+        return synth, synth.sfload(str(soundfont_path), max_voices=MOST_VOICES)
+    except Exception as error:  # the binding raises its own RuntimeError types
+        raise AudioError(
+            f"{soundfont_path} cannot be used as a soundfont; choose an .sf2 or .sf3 file"
+        ) from error

@@ -93,7 +93,7 @@ def test_a_cut_is_faded_to_nothing(tmp_path: Path, tiny: RenderOptions) -> None:
     midi = make_midi(tmp_path / "a.mid", [control(91, 0), *note(69, ticks=9000)])
     sound = read_sound(render(midi, tmp_path / "a.wav", duration_s=4.0, options=tiny).path)
     second = [np.abs(sound[:, start : start + RATE_HZ]).max() for start in range(0, 4 * RATE_HZ, RATE_HZ)]
-    assert second[1] == pytest.approx(second[0], rel=0.1)
+    assert second[1] == pytest.approx(second[0], rel=0.25)
     assert second[3] < 0.6 * second[1]
     assert np.abs(sound[:, -48:]).max() < 1e-3 * second[1]
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import mido
 import numpy as np
 import pytest
-from sound_examples import make_soundfont
+from sound_examples import RATE_HZ, make_midi, make_soundfont, note
 
 from emsync.audio import soundfont
+from emsync.audio.performance import read_performance
 from emsync.audio.soundfont import BUNDLED, find_soundfont
-from emsync.audio.soundfont_file import Generator, SoundFontFile
-from emsync.audio.voice import cut_wave
+from emsync.audio.synthesiser import Synthesiser
 from emsync.errors import AudioError
 
 
@@ -63,40 +64,26 @@ def test_a_text_file_is_not_a_soundfont(tmp_path: Path) -> None:
 def test_a_truncated_font_is_refused(tmp_path: Path) -> None:
     whole = make_soundfont(tmp_path / "whole.sf2").read_bytes()
     (tmp_path / "half.sf2").write_bytes(whole[:-200])
-    with pytest.raises(AudioError, match=r"half\.sf2 is not a complete SoundFont"):
-        SoundFontFile(tmp_path / "half.sf2")
+    performance = read_performance(make_midi(tmp_path / "a.mid", note(60)))
+    with pytest.raises(AudioError, match=r"half\.sf2 cannot be used as a soundfont"):
+        Synthesiser(performance, tmp_path / "half.sf2", RATE_HZ)
 
 
-def test_the_bundled_font_has_the_five_instrument_groups_and_fits_in_8_mb() -> None:
-    font = SoundFontFile(BUNDLED)
-    melodic = {program for bank, program in font.preset_names if bank == 0}
-    assert {0, 24, 25, 27, 32, 33, 48, 49} <= melodic
-    assert (128, 0) in font.preset_names
+def test_the_bundled_font_fits_in_8_mb() -> None:
     assert BUNDLED.stat().st_size <= 8_000_000
 
 
-def test_every_sample_of_the_bundled_piano_and_drums_decodes() -> None:
-    font = SoundFontFile(BUNDLED)
-    zones = font.preset(0, 0).zones + font.preset(128, 0).zones
-    samples = {zone.sample.index: zone.sample for zone in zones}
-    for sample in samples.values():
-        audio = font.audio(sample)
-        assert audio.size > 500
-        assert 0.005 < np.abs(audio).max() <= 1.2
-
-
-def test_every_loop_of_the_bundled_font_is_played_as_a_loop() -> None:
-    font = SoundFontFile(BUNDLED)
-    zones = [zone for program in (0, 24, 27, 33, 48) for zone in font.preset(0, program).zones]
-    looped = [zone for zone in zones if zone.value(Generator.LOOP_MODE) == 1]
-    assert len(looped) > 500
-    assert all(cut_wave(zone, font.audio(zone.sample)).loop_length > 0 for zone in looped)
-
-
-def test_the_bundled_kit_has_every_general_midi_drum() -> None:
-    font = SoundFontFile(BUNDLED)
-    zones = font.preset(128, 0).zones
-    assert all(any(zone.answers(key, 100) for zone in zones) for key in range(35, 82))
+def test_the_bundled_font_plays_every_program_that_is_written_and_every_general_midi_drum(
+    tmp_path: Path,
+) -> None:
+    melody = []
+    for program in (0, 24, 25, 27, 32, 33, 48, 49):
+        melody += [mido.Message("program_change", program=program), *note(60, ticks=400)]
+    drums = [message for key in range(35, 82) for message in note(key, ticks=400, channel=9)]
+    player = Synthesiser(read_performance(make_midi(tmp_path / "a.mid", melody + drums)), BUNDLED, RATE_HZ)
+    sounds = np.concatenate(list(player.windows(round(55 * 0.4 * RATE_HZ))), axis=1).reshape(2, 55, -1)
+    assert (np.abs(sounds).max(axis=(0, 2)) > 1e-3).all()
+    assert player.substitutions == ()
 
 
 def test_the_licence_of_the_bundled_font_lies_beside_it() -> None:

@@ -1,7 +1,9 @@
-"""Pitch, level, place and end of what the synthesiser plays."""
+"""Pitch, level, place and end of what is played."""
 
 from __future__ import annotations
 
+import sys
+from itertools import pairwise
 from pathlib import Path
 
 import mido
@@ -12,9 +14,8 @@ from sound_examples import RATE_HZ, Sound, control, level_at, make_midi, make_so
 from emsync.audio import synthesiser as module
 from emsync.audio.performance import read_performance
 from emsync.audio.soundfont import BUNDLED
-from emsync.audio.soundfont_file import SoundFontFile
-from emsync.audio.synthesiser import Synthesiser
-from emsync.audio.voice import cut_wave
+from emsync.audio.synthesiser import Substitution, Synthesiser, nearest_preset
+from emsync.errors import AudioError
 
 Messages = list[mido.Message]
 
@@ -25,129 +26,129 @@ def font(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return make_soundfont(tmp_path / "tiny.sf2")
 
 
-def play(font: Path, messages: Messages, *, duration_s: float = 1.0) -> Sound:
-    performance = read_performance(make_midi(font.parent / "a.mid", messages))
-    player = Synthesiser(performance, font, RATE_HZ)
-    return np.concatenate([window[0] for window in player.windows(round(duration_s * RATE_HZ))], axis=1)
+def player_of(font: Path, *tracks: Messages) -> Synthesiser:
+    return Synthesiser(read_performance(make_midi(font.parent / "a.mid", *tracks)), font, RATE_HZ)
+
+
+def sound_of(player: Synthesiser, duration_s: float, track: int | None = None) -> Sound:
+    return np.concatenate(list(player.windows(round(duration_s * RATE_HZ), track=track)), axis=1)
+
+
+def play(font: Path, *tracks: Messages, duration_s: float = 1.0) -> Sound:
+    return sound_of(player_of(font, *tracks), duration_s)
 
 
 def rms(sound: Sound) -> float:
     return float(np.sqrt(np.mean(sound**2)))
 
 
-@pytest.mark.parametrize(("key", "pitch_hz"), [(69, 480.0), (81, 960.0), (57, 240.0), (76, 719.19)])
+@pytest.mark.parametrize(("key", "pitch_hz"), [(69, 480.0), (81, 960.0), (57, 240.0)])
 def test_a_key_sounds_at_its_pitch(font: Path, key: int, pitch_hz: float) -> None:
     sound = play(font, note(key, ticks=1000))
     level = level_at(sound, pitch_hz)
-    assert level == pytest.approx((100 / 127) ** 4 * np.sqrt(0.5), rel=0.02)
-    assert level_at(sound, pitch_hz * 1.03) < 0.01 * level
+    assert level > 0.01
+    assert level_at(sound, pitch_hz * 1.03) < 0.02 * level
 
 
-def test_the_pitch_wheel_bends(font: Path) -> None:
-    sound = play(font, [mido.Message("pitchwheel", pitch=8191), *note(69, ticks=1000)])
-    assert level_at(sound, 480 * 2 ** (2 / 12)) > 100 * level_at(sound, 480)
-
-
-def test_a_note_starts_at_its_onset(font: Path) -> None:
+def test_a_note_starts_at_its_onset_to_the_frame(font: Path) -> None:
     sound = play(font, note(69, wait=250))
     onset = round(0.25 * RATE_HZ)
     assert not sound[:, :onset].any()
-    assert np.abs(sound[:, onset : onset + 100]).max() > 0.1
+    assert np.abs(sound[:, onset : onset + 100]).max() > 0.01
 
 
-def test_half_the_velocity_is_a_quarter_of_the_amplitude(font: Path) -> None:
-    loud, soft = (rms(play(font, note(69, velocity=velocity))) for velocity in (120, 60))
-    assert loud / soft == pytest.approx(4.0, rel=0.01)
+def test_a_harder_touch_is_louder(font: Path) -> None:
+    levels = [rms(play(font, note(69, velocity=velocity))) for velocity in (30, 60, 90, 120)]
+    assert all(louder > 1.3 * softer for softer, louder in pairwise(levels))
 
 
 def test_volume_and_expression_are_obeyed(font: Path) -> None:
     full = rms(play(font, [control(7, 127), *note(69)]))
-    assert rms(play(font, [control(7, 127), control(11, 64), *note(69)])) / full == pytest.approx(
-        0.254, rel=0.01
-    )
+    assert rms(play(font, [control(7, 64), *note(69)])) < 0.6 * full
+    assert rms(play(font, [control(7, 127), control(11, 64), *note(69)])) < 0.6 * full
 
 
-def test_pan_moves_the_sound_and_keeps_its_power(font: Path) -> None:
-    centre = play(font, note(69))
+def test_pan_moves_the_sound(font: Path) -> None:
     left = play(font, [control(10, 0), *note(69)])
-    assert rms(left[1]) < 1e-6
-    assert np.sum(left**2) == pytest.approx(np.sum(centre**2), rel=0.01)
+    assert rms(left[1]) < 0.01 * rms(left[0])
 
 
-def test_a_released_note_dies_away_and_leaves_silence(font: Path) -> None:
-    sound = play(font, note(69, ticks=200), duration_s=2.0)
-    assert rms(sound[:, 9_700:10_000]) > 0.05
-    assert not sound[:, RATE_HZ:].any()
+def test_the_pitch_wheel_bends(font: Path) -> None:
+    sound = play(font, [mido.Message("pitchwheel", pitch=8191), *note(69, ticks=1000)])
+    assert level_at(sound, 480 * 2 ** (2 / 12)) > 20 * level_at(sound, 480)
 
 
-def test_nothing_sounds_after_the_end_that_is_announced(font: Path) -> None:
-    performance = read_performance(make_midi(font.parent / "a.mid", note(69) + note(60, channel=9)))
-    player = Synthesiser(performance, font, RATE_HZ)
-    sound = np.concatenate([window[0] for window in player.windows(5 * RATE_HZ)], axis=1)
-    assert not sound[:, round(player.end_s * RATE_HZ) :].any()
+def test_a_released_note_dies_away_before_the_announced_end(font: Path) -> None:
+    player = player_of(font, note(69, ticks=200))
+    sound = sound_of(player, 5.0)
+    assert rms(sound[:, : round(0.2 * RATE_HZ)]) > 0.01
+    assert rms(sound[:, round(player.end_s * RATE_HZ) :]) < 1e-5
 
 
 def test_a_note_runs_on_smoothly_from_window_to_window(font: Path) -> None:
-    sound = play(font, [control(7, 127), *note(69, ticks=3000, velocity=127)], duration_s=3.0)
+    sound = play(font, note(69, ticks=3000, velocity=127), duration_s=3.0)
     steepest = 2 * np.pi * 480 / RATE_HZ * np.abs(sound).max()
-    assert np.abs(np.diff(sound[:, 1000:-1000])).max() < 1.05 * steepest
+    assert np.abs(np.diff(sound[:, 1000:-1000])).max() < 1.1 * steepest
 
 
-def test_the_same_file_gives_the_same_samples(tmp_path: Path) -> None:
-    messages = note(60) + note(64) + note(38, channel=9)
-    midi = make_midi(tmp_path / "a.mid", messages)
-    first, second = (
-        np.concatenate(list(Synthesiser(read_performance(midi), BUNDLED, RATE_HZ).windows(RATE_HZ)), axis=2)
-        for _ in range(2)
-    )
+def test_playing_again_gives_the_same_samples(tmp_path: Path) -> None:
+    messages = [mido.Message("program_change", program=48), *note(60), *note(64), *note(38, channel=9)]
+    player = Synthesiser(read_performance(make_midi(tmp_path / "a.mid", messages)), BUNDLED, RATE_HZ)
+    first, second = sound_of(player, 2.0), sound_of(player, 2.0)
     assert np.array_equal(first, second)
     assert first.any()
 
 
-def test_a_drum_silences_the_one_before_it_in_its_class(font: Path) -> None:
-    hats = note(42, ticks=200, channel=9) + note(46, ticks=10, channel=9, velocity=1)
-    assert rms(play(font, hats)[:, 12_000:]) < 0.001 * rms(play(font, hats)[:, :9_600])
-    make_soundfont(font, drum_class=0)
-    assert rms(play(font, hats)[:, 12_000:20_000]) > 0.5 * rms(play(font, hats)[:, :9_600])
-
-
 def test_channel_ten_plays_drums_whatever_its_program(font: Path) -> None:
     sound = play(font, [mido.Message("program_change", channel=9, program=3), *note(69, channel=9)])
-    assert rms(sound[:, 1000:2000]) == pytest.approx(float(sound[0, 1500]), rel=1e-3)
+    assert level_at(sound, 480) < 0.1 * np.abs(sound).max()
+    assert np.abs(sound[:, 1000:2000]).min() > 0.001
 
 
 def test_a_program_that_the_font_lacks_is_replaced_and_reported(font: Path) -> None:
-    messages = [mido.Message("program_change", program=40), *note(69)]
-    performance = read_performance(make_midi(font.parent / "a.mid", messages))
-    player = Synthesiser(performance, font, RATE_HZ)
-    (substitution,) = player.substitutions
-    assert (substitution.program, substitution.preset, substitution.is_drums) == (40, "Sine", False)
-    assert next(iter(player.windows(RATE_HZ))).any()
+    player = player_of(font, [mido.Message("program_change", program=40), *note(69)])
+    assert sound_of(player, 0.5).any()
+    assert player.substitutions == (Substitution(40, is_drums=False, preset="Sine"),)
 
 
-def test_the_hall_rings_on_after_the_note(tmp_path: Path) -> None:
-    font = make_soundfont(tmp_path / "tiny.sf2", release_timecents=-12_000)
-    wet = play(font, [control(91, 127), *note(69, ticks=300)])
-    dry = play(font, [control(91, 0), *note(69, ticks=300)])
-    assert not dry[:, 18_000:].any()
-    assert 0.001 < rms(wet[:, 18_000:24_000]) < rms(dry[:, :14_000])
+def test_the_program_a_channel_starts_with_is_no_substitution(tmp_path: Path) -> None:
+    player = Synthesiser(read_performance(make_midi(tmp_path / "a.mid", note(60))), BUNDLED, RATE_HZ)
+    assert sound_of(player, 0.5).any()
+    assert player.substitutions == ()
 
 
-def test_buses_add_up_to_the_mix(tmp_path: Path) -> None:
+def test_a_missing_program_is_played_by_its_family_first() -> None:
+    available = [(0, 0), (0, 23), (0, 31), (128, 0), (128, 40)]
+    assert nearest_preset(available, 0, 24) == (0, 31)
+    assert nearest_preset(available, 0, 100) == (0, 31)
+    assert nearest_preset(available, 128, 25) == (128, 0)
+
+
+def test_the_hall_rings_on_after_the_note(font: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_soundfont(font, release_timecents=-12_000)
+    dry = play(font, note(69, ticks=300))
+    monkeypatch.setattr(module, "REVERB_LEVEL", 0.16)
+    wet = play(font, note(69, ticks=300))
+    assert rms(dry[:, 18_000:]) < 1e-5
+    assert 1e-4 < rms(wet[:, 18_000:24_000]) < rms(dry[:, :14_000])
+
+
+def test_tracks_add_up_to_the_whole(tmp_path: Path) -> None:
     tracks = (note(60), note(67, channel=1), note(38, channel=9))
-    performance = read_performance(make_midi(tmp_path / "a.mid", *tracks))
-    mix, buses = (
-        np.concatenate(list(Synthesiser(performance, BUNDLED, RATE_HZ, buses=split).windows(RATE_HZ)), axis=2)
-        for split in (False, True)
-    )
-    assert buses.shape[0] == 3
-    assert all(bus.any() for bus in buses)
-    assert np.abs(buses.sum(axis=0) - mix[0]).max() < 1e-5
+    player = Synthesiser(read_performance(make_midi(tmp_path / "a.mid", *tracks)), BUNDLED, RATE_HZ)
+    alone = [sound_of(player, 1.0, track) for track in (0, 1, 2)]
+    assert all(sound.any() for sound in alone)
+    assert np.abs(sum(alone) - sound_of(player, 1.0)).max() < 1e-5
 
 
-def test_a_loop_that_lost_its_last_frames_keeps_its_pitch(font: Path) -> None:
-    zone = SoundFontFile(font).preset(0, 0).zones[0]
-    sine = SoundFontFile(font).audio(zone.sample)
-    wave = cut_wave(zone, sine[:280])
-    assert (wave.loop_start, wave.loop_length) == (80, 200)
-    assert wave.frames[1 + 280] == pytest.approx(wave.frames[1 + 80], abs=1e-3)
+def test_a_file_that_only_looks_like_a_soundfont_is_refused(tmp_path: Path) -> None:
+    font = tmp_path / "odd.sf2"
+    font.write_bytes(b"RIFF\x10\0\0\0sfbkLIST\4\0\0\0INFO")
+    with pytest.raises(AudioError, match=r"odd\.sf2"):
+        player_of(font, note(60))
+
+
+def test_without_a_synthesiser_the_way_to_one_is_told(font: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tinysoundfont", None)
+    with pytest.raises(AudioError, match="pip install --no-deps tinysoundfont"):
+        player_of(font, note(60))

@@ -50,7 +50,11 @@ def test_before_its_chord_a_token_sees_it_and_the_chord_itself_sees_the_next() -
 
 def test_a_chord_beyond_the_horizon_is_as_far_as_the_horizon() -> None:
     times_s = np.array([0.0, 20.0, 20.0])
-    assert answered_offsets(times_s, np.array([20.0]), np.array([2]), horizon_s=6.0).tolist() == [6.0, 0.0, 6.0]
+    assert answered_offsets(times_s, np.array([20.0]), np.array([2]), horizon_s=6.0).tolist() == [
+        6.0,
+        0.0,
+        6.0,
+    ]
 
 
 def test_a_piece_without_chords_is_at_the_horizon_throughout() -> None:

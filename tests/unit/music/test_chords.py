@@ -32,7 +32,9 @@ def test_two_pitches_are_none_even_in_three_voices() -> None:
 
 
 def test_pitches_of_several_groups_count_together() -> None:
-    assert chords_of((200, 100, BASS, 40, 80), (200, 100, PIANO, 60, 80), (200, 100, STRINGS, 64, 80)) == [200]
+    assert chords_of((200, 100, BASS, 40, 80), (200, 100, PIANO, 60, 80), (200, 100, STRINGS, 64, 80)) == [
+        200
+    ]
 
 
 @pytest.mark.parametrize(("duration", "expected"), [(84, []), (85, [200])])
@@ -50,7 +52,10 @@ def test_two_held_pitches_and_a_short_one_are_no_chord() -> None:
 
 def test_a_rolled_chord_counts_from_its_first_note() -> None:
     assert chords_of(
-        (200, 100, PIANO, 60, 80), (205, 100, PIANO, 64, 80), (210, 100, PIANO, 67, 80), (400, 9, PIANO, 67, 80)
+        (200, 100, PIANO, 60, 80),
+        (205, 100, PIANO, 64, 80),
+        (210, 100, PIANO, 67, 80),
+        (400, 9, PIANO, 67, 80),
     ) == [200]
 
 

@@ -30,7 +30,7 @@ TOKENS = {
 
 
 def kind_of(name: str) -> str:
-    return name.split()[0]
+    return name.split(maxsplit=1)[0]
 
 
 def pick(grammar: Grammar, rng: np.random.Generator, taste: dict[str, float], *, required: bool) -> int:
@@ -198,7 +198,9 @@ def test_no_other_special_token_is_ever_allowed(vocabulary: Vocabulary) -> None:
         grammar.accept(int(rng.choice(np.flatnonzero(grammar.allowed()))))
 
 
-def after(vocabulary: Vocabulary, *names: str, limits: Limits | None = None, end_ticks: int = 10_000) -> Grammar:
+def after(
+    vocabulary: Vocabulary, *names: str, limits: Limits | None = None, end_ticks: int = 10_000
+) -> Grammar:
     """The grammar after these tokens, each of which was allowed."""
     grammar = Grammar(vocabulary, end_ticks=end_ticks, limits=limits)
     for name in names:
@@ -208,7 +210,10 @@ def after(vocabulary: Vocabulary, *names: str, limits: Limits | None = None, end
 
 
 def names_allowed(grammar: Grammar, *, chord_required: bool = False) -> list[str]:
-    return [NAMES[grammar.vocabulary][token] for token in np.flatnonzero(grammar.allowed(chord_required=chord_required))]
+    return [
+        NAMES[grammar.vocabulary][token]
+        for token in np.flatnonzero(grammar.allowed(chord_required=chord_required))
+    ]
 
 
 def kinds_allowed(grammar: Grammar, *, chord_required: bool = False) -> set[str]:
@@ -226,7 +231,9 @@ def test_a_required_chord_comes_before_notes_and_before_time_goes_on() -> None:
     assert kinds_allowed(grammar, chord_required=True) == {"CHORD"}
 
 
-VOICES = [f"ON {group} {pitch}" for group in ("BASS", "GUITAR", "PIANO", "STRINGS") for pitch in range(30, 35)]
+VOICES = [
+    f"ON {group} {pitch}" for group in ("BASS", "GUITAR", "PIANO", "STRINGS") for pitch in range(30, 35)
+]
 
 
 @BOTH
@@ -303,7 +310,9 @@ def test_no_note_begins_at_the_end() -> None:
 
 
 def test_release_all_ends_what_sounds_in_order_of_group_and_pitch() -> None:
-    grammar = after(EMSYNC, "ON DRUMS 38", "ON BASS 40", "ON PIANO 64", "ON STRINGS 50", "TIME_SHIFT 9", "OFF PIANO 64")
+    grammar = after(
+        EMSYNC, "ON DRUMS 38", "ON BASS 40", "ON PIANO 64", "ON STRINGS 50", "TIME_SHIFT 9", "OFF PIANO 64"
+    )
     assert [EMSYNC.name_of(token) for token in grammar.release_all()] == ["OFF BASS 40", "OFF STRINGS 50"]
 
 

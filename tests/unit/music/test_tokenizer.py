@@ -130,7 +130,10 @@ def test_a_long_gap_becomes_longest_shifts_and_a_rest(gap_ticks: int, shifts: li
 
 
 def test_silence_before_the_first_event_is_kept() -> None:
-    assert words(encode(piece_of((130, 1, PIANO, 60, 80), end=131)))[1:3] == ["TIME_SHIFT 125", "TIME_SHIFT 5"]
+    assert words(encode(piece_of((130, 1, PIANO, 60, 80), end=131)))[1:3] == [
+        "TIME_SHIFT 125",
+        "TIME_SHIFT 5",
+    ]
 
 
 def test_a_pitch_struck_again_as_it_ends_is_released_first() -> None:
@@ -214,7 +217,11 @@ def test_canonical_keeps_the_longest_of_equal_onsets_with_its_velocity() -> None
 
 def test_canonical_ends_a_note_where_its_pitch_is_struck_again() -> None:
     raw = notes_of((0, 50, PIANO, 60, 80), (20, 10, PIANO, 60, 80), (20, 10, STRINGS, 60, 80))
-    assert without_velocity(canonical(raw)) == [(0, 20, PIANO, 60), (20, 10, PIANO, 60), (20, 10, STRINGS, 60)]
+    assert without_velocity(canonical(raw)) == [
+        (0, 20, PIANO, 60),
+        (20, 10, PIANO, 60),
+        (20, 10, STRINGS, 60),
+    ]
 
 
 def test_canonical_lets_nothing_be_shorter_than_a_tick() -> None:

@@ -30,7 +30,9 @@ def made_up_piece(seed: int, *, bars: int = 12, vocabulary: Vocabulary = EMSYNC)
         if bar % 2 == 0:
             rows += [(begin, 3 * BEAT_TICKS, PIANO, pitch, 80) for pitch in triad]
         for beat in np.flatnonzero(rng.random(4) < 0.7):
-            rows.append((begin + int(beat) * BEAT_TICKS, BEAT_TICKS, STRINGS, int(rng.choice(triad)) + 12, 80))
+            rows.append(
+                (begin + int(beat) * BEAT_TICKS, BEAT_TICKS, STRINGS, int(rng.choice(triad)) + 12, 80)
+            )
     notes = canonical(np.array(rows, NOTE_DTYPE), vocabulary)
     end_ticks = 4 * BEAT_TICKS * bars
     beats = np.arange(0, end_ticks + BEAT_TICKS, BEAT_TICKS)
@@ -64,11 +66,17 @@ def write_shards(
             }
         )
         token_offset += len(tokens)
-    affect = np.stack([np.linspace(-127, 127, labels), np.linspace(127, -127, labels)], axis=1).astype(np.int8)
+    affect = np.stack([np.linspace(-127, 127, labels), np.linspace(127, -127, labels)], axis=1).astype(
+        np.int8
+    )
     (folder / "tokens.u16").write_bytes(np.concatenate(tokens_of_pieces).astype("<u2").tobytes())
     (folder / "affect.i8").write_bytes(affect.tobytes() * len(tokens_of_pieces))
     (folder / "pieces.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    summary = {"vocabulary": vocabulary.name, "label_hop_s": LABEL_HOP_S, "tokens_sha256": f"{token_offset:064x}"}
+    summary = {
+        "vocabulary": vocabulary.name,
+        "label_hop_s": LABEL_HOP_S,
+        "tokens_sha256": f"{token_offset:064x}",
+    }
     (folder / "corpus.json").write_text(json.dumps(summary), encoding="utf-8")
     return folder
 

@@ -136,7 +136,15 @@ def test_a_piece_ends_with_its_last_note(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("channel", "program", "group"),
-    [(0, 0, PIANO), (0, 25, GUITAR), (0, 33, BASS), (0, 48, STRINGS), (0, 73, STRINGS), (9, 0, DRUMS), (9, 33, DRUMS)],
+    [
+        (0, 0, PIANO),
+        (0, 25, GUITAR),
+        (0, 33, BASS),
+        (0, 48, STRINGS),
+        (0, 73, STRINGS),
+        (9, 0, DRUMS),
+        (9, 33, DRUMS),
+    ],
 )
 def test_notes_go_to_the_group_of_their_program_and_channel(
     tmp_path: Path, channel: int, program: int, group: InstrumentGroup
@@ -159,10 +167,16 @@ def test_chords_are_found_in_beats_of_the_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"", "not readable"), (b"MThd\0\0\0\6\0\1\0\1\1\xe0MTrk\0\0", "not readable|lasts"), (b"eggs, milk", "not readable")],
+    [
+        (b"", "not readable"),
+        (b"MThd\0\0\0\6\0\1\0\1\1\xe0MTrk\0\0", "not readable|lasts"),
+        (b"eggs, milk", "not readable"),
+    ],
     ids=["empty", "cut short", "text"],
 )
-def test_a_file_that_is_no_midi_is_left_out_with_a_reason(tmp_path: Path, content: bytes, reason: str) -> None:
+def test_a_file_that_is_no_midi_is_left_out_with_a_reason(
+    tmp_path: Path, content: bytes, reason: str
+) -> None:
     (tmp_path / "a.mid").write_bytes(content)
     result = read(tmp_path / "a.mid")
     assert isinstance(result, Skipped)
@@ -172,7 +186,9 @@ def test_a_file_that_is_no_midi_is_left_out_with_a_reason(tmp_path: Path, conten
 
 def test_a_piece_too_short_or_with_too_few_notes_is_left_out_with_a_reason(tmp_path: Path) -> None:
     brief = write_midi(tmp_path / "brief.mid", onsets=[40 * step for step in range(40)], length=20)
-    sparse = write_midi(tmp_path / "sparse.mid", onsets=[QUARTER * 4 * bar for bar in range(FEWEST_NOTES - 1)])
+    sparse = write_midi(
+        tmp_path / "sparse.mid", onsets=[QUARTER * 4 * bar for bar in range(FEWEST_NOTES - 1)]
+    )
     assert read(brief) == Skipped("brief.mid", "lasts 1.6 s")
     assert read(sparse) == Skipped("sparse.mid", "has 15 notes")
 
@@ -247,7 +263,9 @@ def test_without_a_manifest_every_midi_file_below_the_folder_is_read(tmp_path: P
 
 
 @pytest.mark.parametrize("vocabulary", [EMSYNC, PAPER], ids=lambda vocabulary: vocabulary.name)
-def test_written_shards_are_read_back_and_name_what_was_skipped(tmp_path: Path, vocabulary: Vocabulary) -> None:
+def test_written_shards_are_read_back_and_name_what_was_skipped(
+    tmp_path: Path, vocabulary: Vocabulary
+) -> None:
     midi, out = tmp_path / "midi", tmp_path / "shards"
     names = [f"{song_of_split('train')}.mid", f"{song_of_split('validation')}.mid"]
     for number, name in enumerate(names):
@@ -257,7 +275,9 @@ def test_written_shards_are_read_back_and_name_what_was_skipped(tmp_path: Path, 
     shards = Shards(out)
     assert shards.vocabulary is vocabulary
     assert [piece.path for piece in shards.pieces] == sorted(names)
-    assert {piece.path: piece.split for piece in shards.pieces} == dict(zip(names, ("train", "validation"), strict=True))
+    assert {piece.path: piece.split for piece in shards.pieces} == dict(
+        zip(names, ("train", "validation"), strict=True)
+    )
     for piece in shards.pieces:
         result = read_piece(source_of(midi / piece.path), vocabulary, AffectLabeller.load())
         assert isinstance(result, ReadPiece)

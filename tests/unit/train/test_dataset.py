@@ -95,7 +95,7 @@ def test_shards_of_an_unknown_vocabulary_are_refused(tmp_path: Path) -> None:
     folder = made_up_shards(tmp_path)
     summary = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
     (folder / "corpus.json").write_text(json.dumps({**summary, "vocabulary": "latin"}), encoding="utf-8")
-    with pytest.raises(InputError, match="not a complete shard folder .*latin"):
+    with pytest.raises(InputError, match=r"not a complete shard folder .*latin"):
         Shards(folder)
 
 
@@ -171,7 +171,9 @@ def test_an_unvaried_window_is_a_stretch_of_its_piece_with_labels_and_offsets_of
         ]
         count = inside.stop - inside.start
         assert conditions[:count, 2] == pytest.approx(np.minimum(expected_s, 8.0), abs=1e-5)
-        labels = np.interp(times_s[inside], (np.arange(8) + 0.5) * 4.0, shards.affect_of(shards.pieces[0])[:, 0])
+        labels = np.interp(
+            times_s[inside], (np.arange(8) + 0.5) * 4.0, shards.affect_of(shards.pieces[0])[:, 0]
+        )
         assert conditions[:count, 0] == pytest.approx(labels, abs=1e-5)
         assert present.all()
 
@@ -207,7 +209,8 @@ def test_transposition_moves_every_pitched_on_and_off_alike_and_no_drum(
 ) -> None:
     piece = made_up_piece(1, vocabulary=vocabulary)
     moved = decode(
-        transposed(encode(piece, vocabulary).astype(np.int64), semitones, vocabulary).astype(np.uint16), vocabulary
+        transposed(encode(piece, vocabulary).astype(np.int64), semitones, vocabulary).astype(np.uint16),
+        vocabulary,
     )
     expected = piece.notes.copy()
     expected["pitch"][expected["group"] != 0] += np.array(semitones).astype(np.uint8)
@@ -215,7 +218,9 @@ def test_transposition_moves_every_pitched_on_and_off_alike_and_no_drum(
 
 
 @BOTH
-@pytest.mark.parametrize(("name", "semitones"), [("ON BASS 21", -1), ("OFF STRINGS 107", 2), ("ON PIANO 108", 1)])
+@pytest.mark.parametrize(
+    ("name", "semitones"), [("ON BASS 21", -1), ("OFF STRINGS 107", 2), ("ON PIANO 108", 1)]
+)
 def test_a_transposition_that_would_leave_the_range_is_none(
     vocabulary: Vocabulary, name: str, semitones: int
 ) -> None:
@@ -230,7 +235,9 @@ def test_music_of_drums_alone_is_not_transposed() -> None:
 
 
 def test_only_an_off_whose_on_lies_before_the_window_is_an_orphan() -> None:
-    codes = codes_of("OFF PIANO 60", "ON PIANO 60", "OFF PIANO 60", "ON BASS 60", "OFF PIANO 61", "OFF BASS 60")
+    codes = codes_of(
+        "OFF PIANO 60", "ON PIANO 60", "OFF PIANO 60", "ON BASS 60", "OFF PIANO 61", "OFF BASS 60"
+    )
     assert orphan_offs(codes, EMSYNC).tolist() == [True, False, False, False, True, False]
 
 
@@ -244,7 +251,9 @@ def test_an_opening_begins_with_start_and_forgets_older_notes() -> None:
 def test_thinned_chords_lie_at_least_the_spacing_apart() -> None:
     beat = ("CHORD", "ON PIANO 60", "TIME_SHIFT 125", "OFF PIANO 60")
     found = words(thinned_chords(codes_of(*beat * 6), 2.5, EMSYNC))
-    assert [place for place, name in enumerate(name for name in found if name in beat[:2]) if name == "CHORD"] == [0, 4]
+    assert [
+        place for place, name in enumerate(name for name in found if name in beat[:2]) if name == "CHORD"
+    ] == [0, 4]
     assert found.count("ON PIANO 60") == 6
 
 
@@ -272,7 +281,9 @@ def test_another_tempo_keeps_every_event_and_moves_it_to_its_time_within_a_tick(
 
 
 def test_another_tempo_writes_long_gaps_as_the_tokenizer_does() -> None:
-    codes = codes_of("BAR", "TIME_SHIFT 125", "TIME_SHIFT 125", "ON PIANO 60", "TIME_SHIFT 120", "OFF PIANO 60")
+    codes = codes_of(
+        "BAR", "TIME_SHIFT 125", "TIME_SHIFT 125", "ON PIANO 60", "TIME_SHIFT 120", "OFF PIANO 60"
+    )
     slower, faster = (words(stretched(codes, factor, EMSYNC)) for factor in (1.1, 0.9))
     assert slower == [
         "BAR",

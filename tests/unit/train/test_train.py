@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,15 @@ validate_every_steps = 1000
 validation_batches = 2
 {extra}
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Networks this small are slower on two threads than on one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -245,7 +255,17 @@ def test_a_batch_that_processes_cannot_share_is_refused_before_anything_is_writt
     shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     toml, run = write_toml(tmp_path, config_text()), tmp_path / "run"
-    arguments = ["train", "--config", str(toml), "--shards", str(shards), "--run", str(run), "--processes", "3"]
+    arguments = [
+        "train",
+        "--config",
+        str(toml),
+        "--shards",
+        str(shards),
+        "--run",
+        str(run),
+        "--processes",
+        "3",
+    ]
     monkeypatch.setattr(sys, "argv", arguments)
     with pytest.raises(SystemExit, match=r"^error: .*batch_size 4 cannot be shared evenly by --processes 3"):
         train.main()
