@@ -151,6 +151,16 @@ class ConditionEncoder(nn.Module):
         self.outer = nn.ModuleList(nn.Linear(config.width, config.width) for _ in inputs)
         self.null = nn.Parameter(torch.zeros(len(inputs), config.width))
 
+    def spread(self) -> None:
+        """Initialise so that the first layers bend all over the range of their inputs.
+
+        With the small weights that suit the rest of the network, a scalar input starts as good as silent, and
+        weight decay then puts its ReLUs to sleep for good: valence was lost that way once.
+        """
+        for layer in self.inner:
+            nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
+            nn.init.uniform_(layer.bias, -1.0, 1.0)
+
     def forward(self, conditions: Tensor, present: Tensor) -> Tensor:
         """conditions and present (B, T, 3) -> (B, T, W). `present` is 1 where the value counts, else 0."""
         valence, arousal, offset_s = conditions.float().unbind(-1)
@@ -175,6 +185,7 @@ class Composer(nn.Module):
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.final_norm = RmsNorm(config.width)
         self.apply(self._initialise)
+        self.condition_encoder.spread()
         residual_deviation = 0.02 / math.sqrt(2 * config.layers)
         for name, parameter in self.blocks.named_parameters():
             if name.endswith(("attention.output.weight", "feed_forward.outer.weight")):

@@ -36,8 +36,8 @@ the next scene cut (arXiv:2502.10154). First weights: small, trained on a CPU, t
 | configuration, seed | `configs/small.toml`, {seed} |
 
 ## Likelihood on held-out songs
-Nats per token on {windows:.0f} windows ({counted:,.0f} tokens) of songs that were never trained on, drawn with the source
-weights of training. The baselines are counted on the training songs.
+Nats per token on {windows:.0f} windows ({counted:,.0f} tokens) of songs that were never trained on, drawn with the
+source weights of training. The baselines are counted on the training songs.
 
 | model | nats per token |
 |---|---|

@@ -16,14 +16,15 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.tensorboard import SummaryWriter
@@ -60,6 +61,25 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True)
+class Start:
+    """Weights of an earlier run to begin with; parameters named `fresh...` keep their initialisation."""
+
+    weights: str
+    fresh: str | None = None
+
+    def load_into(self, network: Composer) -> None:
+        """Raises InputError if the weights are missing or of another network."""
+        try:
+            loaded = load_file(self.weights)
+            known = network.state_dict()
+            kept = {name for name in known if self.fresh is not None and name.startswith(self.fresh)}
+            network.load_state_dict({**known, **loaded, **{name: known[name] for name in kept}})
+        except (OSError, SafetensorError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"{self.weights}: not weights to start from ({reason})") from error
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """A whole TOML file: [model], [training], [windows] and the sampling weight of each source."""
 
@@ -68,6 +88,7 @@ class RunConfig:
     training: TrainingConfig
     windows: WindowOptions
     source_weights: dict[str, float] = field(default_factory=dict)
+    start: Start | None = None
 
 
 def read_config(path: Path, shards: Shards) -> RunConfig:
@@ -120,6 +141,8 @@ class Trainer:
         self.held_out = WindowSampler(shards, shards.of_split("validation"), weights, config.windows)
         torch.manual_seed(config.training.seed)
         network: Any = Composer(config.model)
+        if config.start is not None:
+            config.start.load_into(network)
         self.parameter_count = network.parameter_count
         optimiser = torch.optim.AdamW(
             self._parameter_groups(network), lr=config.training.learning_rate, betas=(0.9, 0.95), fused=True
@@ -135,10 +158,14 @@ class Trainer:
         self.writer = SummaryWriter(str(run / "tensorboard")) if fabric.is_global_zero else None
 
     def _parameter_groups(self, network: Composer) -> list[dict[str, Any]]:
-        matrices = [p for p in network.parameters() if p.ndim >= 2]
-        others = [p for p in network.parameters() if p.ndim < 2]
+        """Weight decay for matrices, except those that read the conditions: it would put them to sleep."""
+        decayed: list[torch.nn.Parameter] = []
+        others: list[torch.nn.Parameter] = []
+        for name, parameter in network.named_parameters():
+            is_matrix = parameter.ndim >= 2 and not name.startswith("condition_encoder.")
+            (decayed if is_matrix else others).append(parameter)
         decay = self.config.training.weight_decay
-        return [{"params": matrices, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
+        return [{"params": decayed, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
 
     def fit(self, minutes: float | None) -> None:
         """Train until the token budget or the wall-clock budget is spent; a checkpoint is left either way."""
@@ -274,6 +301,8 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--shards", type=Path, required=True)
     parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--start", help="weights.safetensors of an earlier run to begin with")
+    parser.add_argument("--fresh", help="with --start: parameters of this prefix are not taken over")
     parser.add_argument("--minutes", type=float, help="stop after this long and leave a checkpoint")
     parser.add_argument("--processes", type=int, default=1, help="processes of data-parallel training")
     parser.add_argument("--threads", type=int, help="CPU threads of each process")
@@ -287,6 +316,8 @@ def main() -> None:
 def _launch(arguments: argparse.Namespace) -> None:
     shards = Shards(arguments.shards)
     config = read_config(arguments.config, shards)
+    if arguments.start:
+        config = replace(config, start=Start(arguments.start, arguments.fresh))
     if arguments.processes < 1 or config.training.batch_size % arguments.processes:
         raise InputError(
             f"{arguments.config}: batch_size {config.training.batch_size} cannot be shared evenly by "

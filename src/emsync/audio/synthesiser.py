@@ -159,7 +159,7 @@ def nearest_preset(available: list[tuple[int, int]], bank: int, program: int) ->
 def _loaded(soundfont_path: Path, rate_hz: int) -> tuple[Any, int]:
     """A synthesiser with the font in it, and the font's number."""
     try:
-        import tinysoundfont
+        import tinysoundfont  # noqa: PLC0415  (it may be missing, and this is where it is missed)
     except ImportError as error:
         raise AudioError(f"no synthesiser is installed; {INSTALL}") from error
     synth = tinysoundfont.Synth(samplerate=rate_hz)

@@ -1,0 +1,1 @@
+"""From a cue sheet to notes: spotting, tokens, the composer and its MIDI file."""
