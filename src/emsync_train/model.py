@@ -158,8 +158,9 @@ class ConditionEncoder(nn.Module):
         weight decay then puts its ReLUs to sleep for good: valence was lost that way once.
         """
         for layer in self.inner:
-            nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
-            nn.init.uniform_(layer.bias, -1.0, 1.0)
+            weight, bias = layer.parameters()
+            nn.init.normal_(weight, std=weight.shape[1] ** -0.5)
+            nn.init.uniform_(bias, -1.0, 1.0)
 
     def forward(self, conditions: Tensor, present: Tensor) -> Tensor:
         """conditions and present (B, T, 3) -> (B, T, W). `present` is 1 where the value counts, else 0."""
