@@ -13,6 +13,8 @@ fi
 # One thread per process: with small matrices two processes of one thread beat one process of two.
 "$python" -m emsync_train.train --config configs/small.toml --shards "$work/shards" --run "$work/run" \
   --processes 2 --threads 1
-"$python" -m emsync_train.export --checkpoint "$work/run/weights.safetensors" --ship
-"$python" -m emsync_train.evaluate --run "$work/run" --shards "$work/shards" --out benchmarks/results/music.json
-"$python" -m emsync_train.model_card --run "$work/run" --results benchmarks/results/music.json
+"$python" -m emsync_train.train --config configs/small_second.toml --shards "$work/shards" --run "$work/second" \
+  --start "$work/run/weights.safetensors" --processes 2 --threads 1
+"$python" -m emsync_train.export --checkpoint "$work/second/weights.safetensors" --ship
+"$python" -m emsync_train.evaluate --run "$work/second" --shards "$work/shards" --out benchmarks/results/music.json
+"$python" -m emsync_train.model_card --run "$work/second" --results benchmarks/results/music.json

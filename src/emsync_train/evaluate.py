@@ -26,7 +26,7 @@ from emsync import metrics
 from emsync.errors import EmsyncError
 from emsync.music.compose import compose_with
 from emsync.music.model import ComposerModel
-from emsync.music.tokenizer import decode
+from emsync.music.tokenizer import DEFAULT_VELOCITY, decode
 from emsync.options import ComposeOptions, SyncMode
 from emsync.types import (
     TICK_S,
@@ -43,6 +43,7 @@ from emsync.types import (
 from emsync.weights import COMPOSER, load_weights, weights_entry
 from emsync_train.dataset import Batch, Shards, WindowOptions, WindowSampler
 from emsync_train.export import load_checkpoint
+from emsync_train.labels import AffectLabeller
 from emsync_train.model import Composer
 from emsync_train.ngram import NGram
 from emsync_train.train import token_losses
@@ -50,6 +51,7 @@ from emsync_train.train import token_losses
 PIECE_S = 60.0
 NGRAM_ORDER = 5
 NGRAM_TOKENS = 30_000_000
+FILM_SEED = 11
 GAPS_S = (4.0, 10.0)
 """Cuts of the composed films lie this far apart, drawn evenly."""
 
@@ -158,7 +160,7 @@ def film_of(rng: np.random.Generator, name: str) -> CueSheet:
 
 def composed_pieces(model: ComposerModel, count: int, options: ComposeOptions) -> list[Composition]:
     """`count` pieces for made-up films, seeds 0, 1, 2, ..."""
-    films = [film_of(np.random.default_rng((11, index)), f"film {index}") for index in range(count)]
+    films = [film_of(np.random.default_rng((FILM_SEED, index)), f"film {index}") for index in range(count)]
     numbered = list(enumerate(films))
     return [
         compose_with(model, film, replace(options, seed=seed))
@@ -211,6 +213,26 @@ def boundary_figures(pieces: Sequence[Composition]) -> dict[str, float]:
     return table
 
 
+def affect_figures(pieces: Sequence[Composition]) -> dict[str, float]:
+    """Correlation of the affect asked for with the labels of what was composed, over the pieces.
+
+    The labeller is the one that made the training labels, so this tells whether the network obeys, not whether
+    listeners agree. Velocities, which follow arousal by rule, are made equal before.
+    """
+    labeller = AffectLabeller.load()
+    asked, heard = [], []
+    for index, piece in enumerate(pieces):
+        point = film_of(np.random.default_rng((FILM_SEED, index)), "").affect.points[0]
+        notes = piece.notes.copy()
+        notes["velocity"] = DEFAULT_VELOCITY
+        labels = labeller.label(notes, piece.duration_ticks * TICK_S)
+        asked.append((point.valence, point.arousal))
+        heard.append((labels.valence.mean(), labels.arousal.mean()))
+    columns = np.concatenate((np.array(asked), np.array(heard)), axis=1)
+    correlations = np.corrcoef(columns, rowvar=False)
+    return {"pieces": len(pieces), "valence_r": correlations[0, 2], "arousal_r": correlations[1, 3]}
+
+
 def _mean_f1(references: Sequence[Floats], estimates: Sequence[Floats], tolerance_s: float) -> float:
     pairs = zip(references, estimates, strict=True)
     return float(np.nanmean([metrics.f1(metrics.match_onsets(*pair, tolerance_s)) for pair in pairs]))
@@ -241,6 +263,7 @@ def evaluate(run: Path, shards: Shards, *, windows: int, pieces: int) -> dict[st
             "human": music_figures(human_stretches(shards, source_weights, 4 * pieces)),
             **{f"composed_{mode}": music_figures(stretches[mode]) for mode in SyncMode},
         },
+        "affect": {str(mode): affect_figures(composed[mode]) for mode in SyncMode},
         "boundaries": {str(mode): boundary_figures(composed[mode]) for mode in SyncMode},
     }
 

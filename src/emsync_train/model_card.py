@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,10 @@ the next scene cut (arXiv:2502.10154). First weights: small, trained on a CPU, t
 | layers x width x heads x feed-forward | {layers} x {width} x {heads} x {feed_forward} |
 | context | {context} tokens |
 | vocabulary | `{vocabulary}`, {vocabulary_size} tokens |
-| trained on | {tokens:,} tokens ({tokens_per_parameter:.1f} per parameter), {hours:.1f} h on two CPU cores |
+| trained on | {tokens:,} tokens ({tokens_per_parameter:.1f} per parameter), {hours:.1f} h on two shared CPU cores |
+| runs | {runs} |
 | corpus (SHA-256 of its tokens) | `{corpus}` |
-| configuration, seed | `configs/small.toml`, {seed} |
+| configurations | `configs/small.toml`, then `configs/small_second.toml` |
 
 ## Likelihood on held-out songs
 Nats per token on {windows:.0f} windows ({counted:,.0f} tokens) of songs that were never trained on, drawn with the
@@ -61,6 +63,11 @@ F1 of CHORD onsets against the film's boundaries, beside the boundaries of anoth
 
 `exact` is exact by construction of the decoder; `paper` shows what the network alone has learned.
 
+## How it follows affect
+Correlation between the affect asked for and the labels of what was composed, {affect_pieces} pieces, `exact`: valence
+{valence_r:.2f}, arousal {arousal_r:.2f}. The labeller is the one that made the training labels: this tells whether the
+network obeys, not whether listeners agree.
+
 ## Data and licences
 Trained on symbolic music: POP909 melodies and Open EWLD standards, each also in band arrangements made by rules
 (MIT and public-domain melodies; arrangements follow the GPL-2 groove library of MMA and are not redistributed);
@@ -77,10 +84,41 @@ the listener ratings of VGMIDI, which has no licence: only the fitted numbers ar
 """
 
 
+@dataclass(frozen=True)
+class Run:
+    """A run folder: its configuration and how far it went."""
+
+    config: Json
+    tokens: int
+    hours: float
+
+    @classmethod
+    def read(cls, folder: Path) -> Run:
+        """Read `config.json` and the last line of `log.jsonl`."""
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        last = json.loads((folder / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+        return cls(config, int(last["tokens"]), last["seconds"] / 3600)
+
+    @property
+    def in_words(self) -> str:
+        """Tokens, peak learning rate and where it began."""
+        training, start = self.config["training"], self.config.get("start")
+        fresh = f", `{start['fresh']}*` anew" if start and start["fresh"] else ""
+        began = f"from the run before{fresh}" if start else "from scratch"
+        return f"{self.tokens:,} tokens {began} (learning rate {training['learning_rate']}, seed {training['seed']})"
+
+
+def run_chain(folder: Path) -> list[Run]:
+    """The run and those it started from, first one first."""
+    run = Run.read(folder)
+    start = run.config.get("start")
+    return [*(run_chain(Path(start["weights"]).parent) if start else []), run]
+
+
 def card(run: Path, results: Json) -> str:
     """The text of the card."""
-    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
-    log = [json.loads(row) for row in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    runs = run_chain(run)
+    config = runs[-1].config
     entry = weights_entry(COMPOSER)
     likelihood, music = results["nats_per_token"], results["music"]
     if results["weights_sha256"] != entry.sha256:
@@ -91,11 +129,11 @@ def card(run: Path, results: Json) -> str:
         sha256=entry.sha256,
         parameters=results["parameters"],
         vocabulary=config["vocabulary"],
-        tokens=log[-1]["tokens"],
-        tokens_per_parameter=log[-1]["tokens"] / results["parameters"],
-        hours=log[-1]["seconds"] / 3600,
+        tokens=sum(each.tokens for each in runs),
+        tokens_per_parameter=sum(each.tokens for each in runs) / results["parameters"],
+        hours=sum(each.hours for each in runs),
+        runs="; ".join(each.in_words for each in runs),
         corpus=config["tokens_sha256"],
-        seed=config["training"]["seed"],
         windows=likelihood["windows"],
         counted=likelihood["tokens"],
         unigram=likelihood["unigram"],
@@ -106,6 +144,9 @@ def card(run: Path, results: Json) -> str:
         pieces=music["composed_exact"]["note_density_per_s"]["pieces"],
         human_pieces=music["human"]["note_density_per_s"]["pieces"],
         music_table=music_table(music),
+        affect_pieces=results["affect"]["exact"]["pieces"],
+        valence_r=results["affect"]["exact"]["valence_r"],
+        arousal_r=results["affect"]["exact"]["arousal_r"],
         boundary_table=boundary_table(results["boundaries"]),
         **{name: config["model"][name] for name in ("layers", "width", "heads", "feed_forward", "context")},
         vocabulary_size=config["model"]["vocabulary_size"],
