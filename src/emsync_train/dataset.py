@@ -227,24 +227,17 @@ def stretched(codes: Ticks, factor: float, vocabulary: Vocabulary) -> Ticks:
 
 def orphan_offs(codes: Ticks, vocabulary: Vocabulary) -> NDArray[np.bool_]:
     """True at each OFF whose ON does not come before it in `codes`; shape of `codes`."""
-    is_off = (codes >= vocabulary.off.first) & (codes < vocabulary.off.stop)
-    groups = np.array(vocabulary.off_groups, np.int64)
-    lane, pitch_index = np.divmod(np.where(is_off, codes - vocabulary.off.first, 0), PITCHES)
-    started_by = np.where(is_off, vocabulary.on.first + groups[lane] * PITCHES + pitch_index, codes)
-    _, first_places = np.unique(started_by, return_index=True)
+    _, first_places = np.unique(vocabulary.started_by(codes), return_index=True)
     is_first = np.zeros(len(codes), bool)
     is_first[first_places] = True
-    return is_first & is_off
+    return is_first & vocabulary.off.holds(codes)
 
 
 def transposed(codes: Ticks, semitones: int, vocabulary: Vocabulary) -> Ticks:
     """All pitched groups moved by `semitones`, or by 0 if a pitch would leave the range. Drums stay."""
-    on, off = vocabulary.on, vocabulary.off
-    is_on = (codes >= on.first + PITCHES * (InstrumentGroup.DRUMS + 1)) & (codes < on.stop)
-    drum_offs = PITCHES if InstrumentGroup.DRUMS in vocabulary.off_groups else 0
-    is_off = (codes >= off.first + drum_offs) & (codes < off.stop)
-    pitched = is_on | is_off
-    pitch_index = np.where(is_on, codes - on.first, codes - off.first)[pitched] % PITCHES
+    ons = vocabulary.started_by(codes) - vocabulary.on.first
+    pitched = (ons >= PITCHES * (InstrumentGroup.DRUMS + 1)) & (ons < vocabulary.on.size)
+    pitch_index = ons[pitched] % PITCHES
     if not len(pitch_index) or pitch_index.min() + semitones < 0 or pitch_index.max() + semitones >= PITCHES:
         return codes
     return codes + np.where(pitched, semitones, 0)

@@ -47,8 +47,8 @@ class Grammar:
         self._has_off = np.isin(
             np.arange(vocabulary.on.size) // PITCHES, [int(g) for g in vocabulary.off_groups]
         )
-        offs = range(vocabulary.off.first, vocabulary.off.stop)
-        self._on_of_off = np.array([vocabulary.on_of_off(token) for token in offs]) - vocabulary.on.first
+        offs = np.arange(vocabulary.off.first, vocabulary.off.stop)
+        self._on_of_off = vocabulary.started_by(offs) - vocabulary.on.first
         self._pitched = np.arange(vocabulary.on.size) >= PITCHES * (InstrumentGroup.DRUMS + 1)
         self._last_bar_ticks = -(10**9)
         self._last_token = -1
@@ -107,7 +107,7 @@ class Grammar:
             self._onset_ticks[index] = self.now_ticks if self._has_off[index] else -1
             self._count_chord_pitch(index)
         elif token in vocabulary.off:
-            self._onset_ticks[vocabulary.on_of_off(token) - vocabulary.on.first] = -1
+            self._onset_ticks[self._on_of_off[token - vocabulary.off.first]] = -1
         elif token == vocabulary.special("BAR"):
             self._last_bar_ticks = self.now_ticks
         elif token == vocabulary.special("CHORD"):

@@ -148,14 +148,9 @@ def decode(tokens: Tokens, vocabulary: Vocabulary = EMSYNC) -> Piece:
 
 
 def _paired_notes(codes: Ticks, times: Ticks, end_ticks: int, vocabulary: Vocabulary) -> Notes:
-    is_on = (codes >= vocabulary.on.first) & (codes < vocabulary.on.stop)
-    is_off = (codes >= vocabulary.off.first) & (codes < vocabulary.off.stop)
-    events = np.flatnonzero(is_on | is_off)
-    on_code = codes[events] - vocabulary.on.first
-    lane_of_off, pitch_of_off = np.divmod(codes[events] - vocabulary.off.first, PITCHES)
-    groups = np.array(vocabulary.off_groups, np.int64)
-    off_code = groups[np.clip(lane_of_off, 0, len(groups) - 1)] * PITCHES + pitch_of_off
-    lane = np.where(is_on[events], on_code, off_code)
+    is_on = vocabulary.on.holds(codes)
+    events = np.flatnonzero(is_on | vocabulary.off.holds(codes))
+    lane = vocabulary.started_by(codes[events]) - vocabulary.on.first
     order = np.argsort(lane, kind="stable")
     events, lane = events[order], lane[order]
     following_ticks = np.full(len(events), end_ticks)

@@ -11,6 +11,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from emsync.types import InstrumentGroup
 
 LOWEST_PITCH = 21
@@ -41,6 +44,10 @@ class TokenRange:
 
     def __contains__(self, token: int) -> bool:
         return self.first <= token < self.stop
+
+    def holds(self, tokens: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """True at each token of the range, shape of `tokens`."""
+        return (tokens >= self.first) & (tokens < self.stop)
 
 
 @dataclass(frozen=True)
@@ -93,10 +100,12 @@ class Vocabulary:
             raise ValueError(f"vocabulary {self.name!r} has no OFF for {group.name}")
         return self.off.first + self.off_groups.index(group) * PITCHES + _pitch_index(pitch)
 
-    def on_of_off(self, token: int) -> int:
-        """The ON token that a given OFF token ends."""
-        lane, pitch_index = divmod(token - self.off.first, PITCHES)
-        return self.on.first + int(self.off_groups[lane]) * PITCHES + pitch_index
+    def started_by(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
+        """`tokens` with the ON in place of every OFF that ends it; shape unchanged, other tokens as they are."""
+        groups = np.array(self.off_groups, np.int64)
+        lanes, pitch_indices = np.divmod(tokens - self.off.first, PITCHES)
+        ons = self.on.first + groups[np.clip(lanes, 0, len(groups) - 1)] * PITCHES + pitch_indices
+        return np.where(self.off.holds(tokens), ons, tokens)
 
     def name_of(self, token: int) -> str:
         """A token in words, for people: `ON PIANO 60`, `TIME_SHIFT 12`, `BAR`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from emsync.music.vocabulary import EMSYNC, PAPER, VOCABULARIES, TokenRange, Vocabulary
@@ -82,7 +83,7 @@ def test_every_off_ends_the_on_of_its_group_and_pitch(vocabulary: Vocabulary) ->
         for pitch in range(21, 109):
             off_token = vocabulary.off_token(group, pitch)
             assert vocabulary.name_of(off_token) == f"OFF {group.name} {pitch}"
-            assert vocabulary.on_of_off(off_token) == vocabulary.on_token(group, pitch)
+            assert vocabulary.started_by(np.array([off_token])) == [vocabulary.on_token(group, pitch)]
 
 
 def test_shift_token_counts_from_one_tick() -> None:
