@@ -25,7 +25,9 @@ from emsync.errors import InputError  # noqa: E402
 from emsync.music.vocabulary import EMSYNC, PAPER  # noqa: E402
 from emsync_train import train  # noqa: E402
 from emsync_train.dataset import Shards  # noqa: E402
+from emsync_train.model import Composer, ModelConfig  # noqa: E402
 from emsync_train.train import (  # noqa: E402
+    Start,
     Trainer,
     TrainingConfig,
     learning_rate_at,
@@ -278,3 +280,34 @@ def test_a_folder_without_shards_ends_in_one_line(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(sys, "argv", arguments)
     with pytest.raises(SystemExit, match=f"^error: {tmp_path}: not a complete shard folder"):
         train.main()
+
+
+def test_a_run_can_start_from_earlier_weights_and_leave_some_out(finished: Path) -> None:
+    settings = json.loads((finished / "config.json").read_text("utf-8"))
+    torch.manual_seed(99)
+    network = Composer(ModelConfig(**settings["model"]))
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    Start(str(finished / "weights.safetensors"), "condition_encoder.").load_into(network)
+    trained = load_file(finished / "weights.safetensors")
+    for name, value in network.state_dict().items():
+        source = before if name.startswith("condition_encoder.") else trained
+        assert torch.equal(value, source[name]), name
+
+
+def test_weights_that_are_not_there_cannot_be_started_from(tmp_path: Path) -> None:
+    network = Composer(ModelConfig(vocabulary_size=10, layers=1, width=8, heads=1, feed_forward=8, context=4))
+    with pytest.raises(InputError, match=r"lost\.safetensors"):
+        Start(str(tmp_path / "lost.safetensors")).load_into(network)
+
+
+def test_every_condition_is_heard_by_a_fresh_network() -> None:
+    torch.manual_seed(0)
+    network = Composer(
+        ModelConfig(vocabulary_size=10, layers=1, width=32, heads=1, feed_forward=8, context=4)
+    )
+    present = torch.ones(1, 2, 3)
+    for condition, values in enumerate(((-0.8, 0.8), (-0.8, 0.8), (1.0, 7.0))):
+        conditions = torch.zeros(1, 2, 3)
+        conditions[0, :, condition] = torch.tensor(values)
+        low, high = network.condition_encoder(conditions, present)[0]
+        assert (low - high).norm() > 0.1
