@@ -49,12 +49,12 @@ class SpottingOptions:
 
 @dataclass(frozen=True)
 class ComposeOptions:
-    """How music is sampled. Temperature and top-p are the paper's (section 1, Sampling)."""
+    """How music is sampled. The paper samples with temperature 1.35 and top-p 0.6 (section 1, Sampling)."""
 
     seed: int = 0
     sync: SyncMode = SyncMode.EXACT
     temperature: float = 1.0
-    top_p: float = 0.95
+    top_p: float = 0.9
     threads: int = 0
 
 

@@ -61,7 +61,8 @@ F1 of CHORD onsets against the film's boundaries, beside the boundaries of anoth
 
 {boundary_table}
 
-`exact` is exact by construction of the decoder; `paper` shows what the network alone has learned.
+`exact` is exact by construction of the decoder (the last chord of a piece answers no cut, which is what keeps F1 below
+1); `paper` shows what the network alone has learned.
 
 ## How it follows affect
 Correlation between the affect asked for and the labels of what was composed, {affect_pieces} pieces, `exact`: valence

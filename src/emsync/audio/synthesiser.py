@@ -30,6 +30,8 @@ TAIL_S = 4.0
 """Long enough for any release of a General MIDI font, and for the hall, to fall below hearing."""
 REVERB_LEVEL = 0.16
 """The hall against the dry sound: about 16 dB below it."""
+STAND_INS = {29: 27, 30: 27, 40: 48, 41: 48, 42: 48, 43: 48}
+"""Overdriven guitars by the clean one and solo strings by the ensemble, where the next number would be an effect."""
 INSTALL = "install the synthesiser: pip install --no-deps tinysoundfont"
 
 
@@ -144,7 +146,7 @@ class Synthesiser:
 
 
 def nearest_preset(available: list[tuple[int, int]], bank: int, program: int) -> tuple[int, int]:
-    """The (bank, program) to play for one that may be missing: the same family of eight, then the closest number.
+    """The (bank, program) to play for one that may be missing: a stand-in, its family of eight, the closest number.
 
     A missing drum kit is played by the lowest one there is.
     """
@@ -153,6 +155,8 @@ def nearest_preset(available: list[tuple[int, int]], bank: int, program: int) ->
         return bank, program
     if bank == DRUM_BANK:
         return min(same_bank)
+    if (bank, STAND_INS.get(program)) in same_bank:
+        return bank, STAND_INS[program]
     return min(same_bank, key=lambda place: (place[1] // 8 != program // 8, abs(place[1] - program)))
 
 

@@ -20,11 +20,15 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Limits:
-    """What no human score needs more of. A chord must fit into one group."""
+    """What human scores hardly ever need more of. A chord must fit into one group.
 
-    voices_per_group: int = 8
-    voices: int = 20
-    longest_note_ticks: int = 12 * TICKS_PER_S
+    In the training songs 99 % of bass, piano and string notes are shorter than 2.6 s. A network that forgets a note
+    leaves it sounding; the limit is what ends it.
+    """
+
+    voices_per_group: int = 6
+    voices: int = 14
+    longest_note_ticks: int = 4 * TICKS_PER_S
     shortest_bar_ticks: int = TICKS_PER_S * 3 // 4
 
     def __post_init__(self) -> None:

