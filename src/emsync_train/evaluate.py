@@ -4,8 +4,8 @@ Command: python -m emsync_train.evaluate --run RUN --shards DIR --out results.js
 
 Likelihood: nats per token on windows of the `test` songs, with all conditions given, without boundaries and
 without any, beside a unigram and a 5-gram that were counted on the training songs. Music: the figures of
-`emsync.metrics` for pieces composed by the shipped weights, beside the same figures of as many stretches of
-equal length from test songs.
+`emsync.metrics` for pieces composed by the shipped weights, beside the same figures of stretches of equal length
+from training songs and from test songs.
 """
 
 from __future__ import annotations
@@ -178,10 +178,12 @@ def music_figures(stretches: Sequence[tuple[Notes, Ticks, int]]) -> dict[str, di
     return table
 
 
-def human_stretches(shards: Shards, weights: dict[str, float], count: int) -> list[tuple[Notes, Ticks, int]]:
-    """`count` stretches of `PIECE_S` from test songs, drawn as in training, notes cut at both ends."""
+def human_stretches(
+    shards: Shards, weights: dict[str, float], count: int, *, split: str = "test"
+) -> list[tuple[Notes, Ticks, int]]:
+    """`count` stretches of `PIECE_S` from songs of a split, drawn as in training, notes cut at both ends."""
     rng = np.random.default_rng(5)
-    pieces = shards.of_split("test")
+    pieces = shards.of_split(split)
     shares = np.array([weights.get(piece.source, 1.0) * piece.token_count for piece in pieces])
     length = int(PIECE_S * TICKS_PER_S)
     stretches: list[tuple[Notes, Ticks, int]] = []
@@ -254,12 +256,13 @@ def evaluate(run: Path, shards: Shards, *, windows: int, pieces: int) -> dict[st
         for mode, written in composed.items()
     }
     return {
-        "command": "python -m emsync_train.evaluate " + " ".join(sys.argv[1:]),
+        "command": f"python -m emsync_train.evaluate --windows {windows} --pieces {pieces}",
         "weights_sha256": weights_entry(COMPOSER).sha256,
         "corpus_tokens_sha256": shards.tokens_sha256,
         "parameters": network.parameter_count,
         "nats_per_token": likelihoods(network, shards, source_weights, windows),
         "music": {
+            "training": music_figures(human_stretches(shards, source_weights, 4 * pieces, split="train")),
             "human": music_figures(human_stretches(shards, source_weights, 4 * pieces)),
             **{f"composed_{mode}": music_figures(stretches[mode]) for mode in SyncMode},
         },

@@ -51,8 +51,8 @@ source weights of training. The baselines are counted on the training songs.
 
 ## What it writes
 Means over {pieces} composed pieces of 60 s (films with cuts 4 to 10 s apart, affect drawn over the whole plane), and
-over {human_pieces} stretches of 60 s from held-out songs. In brackets the standard deviation between pieces. `exact` is
-the default of `emsync compose`, `paper` forces nothing.
+over {human_pieces} stretches of 60 s each from training songs and from held-out songs. In brackets the standard
+deviation between pieces. `exact` is the default of `emsync compose`, `paper` forces nothing.
 
 {music_table}
 
@@ -155,10 +155,13 @@ def card(run: Path, results: Json) -> str:
 
 
 def music_table(music: Json) -> str:
-    """A row per figure: human, exact, paper."""
-    rows = ["| figure | human | composed, exact | composed, paper |", "|---|---|---|---|"]
+    """A row per figure: training songs, held-out songs, exact, paper."""
+    rows = [
+        "| figure | training songs | held-out songs | composed, exact | composed, paper |",
+        "|---|---|---|---|---|",
+    ]
     for name in music["human"]:
-        cells = [music[kind][name] for kind in ("human", "composed_exact", "composed_paper")]
+        cells = [music[kind][name] for kind in ("training", "human", "composed_exact", "composed_paper")]
         texts = [f"{cell['mean']:.2f} ({cell['deviation']:.2f})" for cell in cells]
         rows.append(f"| {name.replace('_', ' ')} | {' | '.join(texts)} |")
     return "\n".join(rows)

@@ -13,6 +13,7 @@ from emsync.music.tokenizer import decode, encode
 from emsync.music.vocabulary import EMSYNC, PAPER, Vocabulary
 
 BOTH = pytest.mark.parametrize("vocabulary", [EMSYNC, PAPER], ids=lambda vocabulary: vocabulary.name)
+ROOMY = Limits(voices_per_group=8, voices=20, longest_note_ticks=12 * 125)
 TIGHT = Limits(voices_per_group=3, voices=4, longest_note_ticks=200)
 END_TICKS = 2500
 SECOND_TICKS = 125
@@ -198,9 +199,7 @@ def test_no_other_special_token_is_ever_allowed(vocabulary: Vocabulary) -> None:
         grammar.accept(int(rng.choice(np.flatnonzero(grammar.allowed()))))
 
 
-def after(
-    vocabulary: Vocabulary, *names: str, limits: Limits | None = None, end_ticks: int = 10_000
-) -> Grammar:
+def after(vocabulary: Vocabulary, *names: str, limits: Limits = ROOMY, end_ticks: int = 10_000) -> Grammar:
     """The grammar after these tokens, each of which was allowed."""
     grammar = Grammar(vocabulary, end_ticks=end_ticks, limits=limits)
     for name in names:
