@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 from symusic.core import ScoreSecond, ScoreTick
 
+from emsync.errors import EmsyncError, InputError
 from emsync.music.chords import chord_onsets
 from emsync.music.midi_file import group_of_program
 from emsync.music.tokenizer import Piece, Tokens, canonical, encode
@@ -41,6 +42,7 @@ FREE_TIME_BEAT_TICKS = 63
 SHORTEST_PIECE_S = 4.0
 LONGEST_PIECE_S = 3600.0
 FEWEST_NOTES = 16
+MANIFEST_COLUMNS = ("path", "song", "source", "near_duplicate_of")
 HELD_OUT_PERCENT = {"validation": 3, "test": 3}
 
 
@@ -87,18 +89,32 @@ def sources_of(midi: Path, manifest: Path | None, skip: frozenset[str]) -> list[
     """The files to read: rows of the manifest, or every MIDI file below the folder.
 
     Near duplicates take the song of the piece they resemble, so that no side of the split knows the other.
+
+    Raises: InputError if the manifest is missing or lacks a column.
     """
     if manifest is None:
         paths = sorted(path for path in midi.rglob("*") if path.suffix.lower() in {".mid", ".midi"})
         return [Source(path, str(path.relative_to(midi)), path.stem, midi.name) for path in paths]
-    with manifest.open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["source"] not in skip]
+    rows = [row for row in _manifest_rows(manifest) if row["source"] not in skip]
     songs = {row["path"]: row["song"] for row in rows}
     resembled = {row["path"]: row["near_duplicate_of"] for row in rows if row["near_duplicate_of"] in songs}
     return [
         Source(midi / row["path"], row["path"], songs[_original_of(row["path"], resembled)], row["source"])
         for row in rows
     ]
+
+
+def _manifest_rows(manifest: Path) -> list[dict[str, str]]:
+    try:
+        with manifest.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            missing = [name for name in MANIFEST_COLUMNS if name not in (reader.fieldnames or ())]
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{manifest}: cannot be read as a manifest ({error}); give a CSV file") from error
+    if missing:
+        raise InputError(f"{manifest}: lacks the column {missing[0]}; it needs {', '.join(MANIFEST_COLUMNS)}")
+    return rows
 
 
 def _original_of(path: str, resembled: dict[str, str]) -> str:
@@ -275,7 +291,10 @@ def main() -> None:
     arguments = parser.parse_args()
     if not arguments.midi.is_dir():
         sys.exit(f"error: {arguments.midi} is not a folder; give the folder that holds the MIDI files")
-    sources = sources_of(arguments.midi, arguments.manifest, frozenset(arguments.skip_source))
+    try:
+        sources = sources_of(arguments.midi, arguments.manifest, frozenset(arguments.skip_source))
+    except EmsyncError as error:
+        sys.exit(f"error: {error}")
     summary = write_shards(sources, arguments.out, VOCABULARIES[arguments.vocabulary], arguments.workers)
     print(json.dumps({key: value for key, value in summary.items() if key != "skipped"}, indent=1))
     print(f"skipped {len(summary['skipped'])} files")  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ import mido
 import numpy as np
 import pytest
 
+from emsync.errors import InputError
 from emsync.music.tokenizer import Piece, decode
 from emsync.music.vocabulary import EMSYNC, PAPER, Vocabulary
 from emsync.types import InstrumentGroup
@@ -310,3 +311,14 @@ def test_a_midi_folder_that_is_none_ends_in_one_line(tmp_path: Path, monkeypatch
     with pytest.raises(SystemExit, match=f"^error: {tmp_path / 'none'} is not a folder"):
         corpus.main()
     assert not (tmp_path / "out").exists()
+
+
+def test_a_manifest_without_a_column_is_refused_naming_it(tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text("path,song,source\na.mid,a,s\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"manifest\.csv: lacks the column near_duplicate_of"):
+        sources_of(tmp_path, tmp_path / "manifest.csv", frozenset())
+
+
+def test_a_missing_manifest_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"lost\.csv"):
+        sources_of(tmp_path, tmp_path / "lost.csv", frozenset())
