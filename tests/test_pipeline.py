@@ -15,7 +15,7 @@ from tests.command_line import COMPOSER, composer_module
 from tests.media import make_video
 
 from emsync import pipeline
-from emsync.errors import MidiError
+from emsync.errors import AudioError, MidiError
 from emsync.music.cue_sheet import read_cue_sheet
 from emsync.options import RenderOptions, ScoreOptions, SpottingOptions
 from emsync.output_paths import OutputPaths
@@ -112,6 +112,21 @@ def test_a_render_that_fails_leaves_no_folder_of_stems(tmp_path: Path) -> None:
     with pytest.raises(MidiError):
         pipeline.render(midi, tmp_path / "film.wav", RenderOptions(stems=True))
     assert [path.name for path in tmp_path.iterdir()] == ["film.mid"]
+
+
+def test_a_missing_synthesiser_is_told_before_the_film_is_watched(
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tinysoundfont", None)
+    stages: list[str] = []
+    with pytest.raises(AudioError, match="pip install --no-deps tinysoundfont"):
+        pipeline.score(
+            film,
+            OutputPaths.of(film, tmp_path / "out.mp4"),
+            on_progress=lambda stage, fraction: stages.append(stage),
+        )
+    assert stages == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_cue_sheet_file_holds_what_was_returned(film: Path, tmp_path: Path) -> None:

@@ -45,10 +45,12 @@ def check_audio_stream(info: VideoInfo, options: MuxOptions) -> None:
 
 
 def check_soundfont(options: RenderOptions) -> None:
-    """Raise `AudioError` if there is no soundfont to play with."""
+    """Raise `AudioError` if there is no soundfont to play with, or nothing to play it."""
     from emsync.audio.soundfont import find_soundfont
+    from emsync.audio.synthesiser import require_synthesiser
 
     find_soundfont(options.soundfont)
+    require_synthesiser()
 
 
 def check_container(video: Path) -> None:

@@ -160,13 +160,18 @@ def nearest_preset(available: list[tuple[int, int]], bank: int, program: int) ->
     return min(same_bank, key=lambda place: (place[1] // 8 != program // 8, abs(place[1] - program)))
 
 
-def _loaded(soundfont_path: Path, rate_hz: int) -> tuple[Any, int]:
-    """A synthesiser with the font in it, and the font's number."""
+def require_synthesiser() -> Any:
+    """The TinySoundFont module. Raises `AudioError` telling how to install it if it is missing."""
     try:
         import tinysoundfont  # noqa: PLC0415  (it may be missing, and this is where it is missed)
     except ImportError as error:
         raise AudioError(f"no synthesiser is installed; {INSTALL}") from error
-    synth = tinysoundfont.Synth(samplerate=rate_hz)
+    return tinysoundfont
+
+
+def _loaded(soundfont_path: Path, rate_hz: int) -> tuple[Any, int]:
+    """A synthesiser with the font in it, and the font's number."""
+    synth = require_synthesiser().Synth(samplerate=rate_hz)
     try:
         return synth, synth.sfload(str(soundfont_path), max_voices=MOST_VOICES)
     except Exception as error:  # the binding raises its own RuntimeError types
