@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The composer's weights as they are shipped, from MIDI files to model card: shards, training, export, evaluation.
+# The recipe of the shipped composer, from MIDI files to model card: shards, training, export, evaluation.
 #   runs/reproduce.sh MIDI_FOLDER MANIFEST.csv WORK_FOLDER
 # Two CPU cores train configs/small.toml in about an hour and a half. Interrupted, it goes on where it stopped.
 set -euo pipefail
