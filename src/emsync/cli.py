@@ -228,6 +228,8 @@ def mux(
 def main() -> NoReturn:
     """The console script `emsync`."""
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
     run(sys.argv[1:])
 
 
@@ -239,6 +241,18 @@ def run(arguments: list[str]) -> NoReturn:
     with _one_line_errors():
         app(arguments, prog_name="emsync")
     sys.exit(0)
+
+
+class _Interrupted(KeyboardInterrupt):
+    """Ctrl-C under another type.
+
+    A plain KeyboardInterrupt that passes through `exec` of a string, as dataclasses do at import, is remembered by
+    CPython as unhandled: the process then kills itself with SIGINT at exit, although it was caught (seen in 3.11).
+    """
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise _Interrupted
 
 
 def _terminate(*_: object) -> NoReturn:
