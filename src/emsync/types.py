@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 from fractions import Fraction
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -155,14 +156,17 @@ class AffectCurve:
 
     def valence_at(self, times_s: Floats) -> Floats:
         """Valence at the given times, same shape as `times_s`, in [-1, 1]."""
-        return self._interpolate(times_s, [point.valence for point in self.points])
+        return np.asarray(np.interp(times_s, self._columns[0], self._columns[1]))
 
     def arousal_at(self, times_s: Floats) -> Floats:
         """Arousal at the given times, same shape as `times_s`, in [-1, 1]."""
-        return self._interpolate(times_s, [point.arousal for point in self.points])
+        return np.asarray(np.interp(times_s, self._columns[0], self._columns[2]))
 
-    def _interpolate(self, times_s: Floats, values: list[float]) -> Floats:
-        return np.interp(times_s, [point.time_s for point in self.points], values)
+    @cached_property
+    def _columns(self) -> Floats:
+        """Times, valence and arousal of the points, shape (3, N); the composer asks at every token."""
+        rows = [(point.time_s, point.valence, point.arousal) for point in self.points]
+        return np.array(rows, np.float64).T.copy()
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,7 @@ def likelihoods(
     sampler = WindowSampler(shards, shards.of_split("test"), weights, options)
     batches = [sampler.batch(8, np.random.default_rng((7, index))) for index in range(windows // 8)]
     pad = shards.vocabulary.special("PAD")
+    sample = _training_sample(shards, weights)
     counted = sum(int((batch.tokens[:, NGRAM_ORDER - 1 :] != pad).sum()) for batch in batches)
     return {
         "windows": float(windows),
@@ -79,10 +80,8 @@ def likelihoods(
         "all_conditions": _network_nats(network, batches, (1, 1, 1), pad),
         "no_boundaries": _network_nats(network, batches, (1, 1, 0), pad),
         "no_conditions": _network_nats(network, batches, (0, 0, 0), pad),
-        "unigram": _baseline_nats(_training_sample(shards, weights), 1, shards, batches),
-        f"{NGRAM_ORDER}_gram": _baseline_nats(
-            _training_sample(shards, weights), NGRAM_ORDER, shards, batches
-        ),
+        "unigram": _baseline_nats(sample, 1, shards, batches),
+        f"{NGRAM_ORDER}_gram": _baseline_nats(sample, NGRAM_ORDER, shards, batches),
     }
 
 

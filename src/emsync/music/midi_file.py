@@ -24,6 +24,7 @@ from emsync.music.midi_tempo import (
     TempoMap,
     tempo_map_of_bars,
 )
+from emsync.music.overlaps import without_overlaps
 from emsync.output_file import atomic_output
 from emsync.types import (
     NOTE_DTYPE,
@@ -103,7 +104,7 @@ def read_midi(path: Path) -> Notes:
     notes = np.concatenate([np.zeros(0, NOTE_DTYPE), *parts])
     if not len(notes):
         raise MidiError(f"{path}: holds no notes; give a file with music in it")
-    return _without_overlaps(notes)
+    return without_overlaps(notes)
 
 
 def read_markers(path: Path) -> tuple[Marker, ...]:
@@ -288,17 +289,3 @@ def _seconds_at(ticks: Ticks, score: ScoreTick) -> Floats:
     index = np.maximum(np.searchsorted(starts, ticks, side="right") - 1, 0)
     times = start_times[index] + (ticks - starts[index]) * tempi_us[index]
     return np.asarray(times / (score.ticks_per_quarter * 1e6))
-
-
-def _without_overlaps(notes: Notes) -> Notes:
-    lanes = notes["group"].astype(np.int64) * 128 + notes["pitch"]
-    order = np.lexsort((-notes["duration_ticks"], notes["onset_ticks"], lanes))
-    notes, lanes = notes[order], lanes[order]
-    same_lane = lanes[1:] == lanes[:-1]
-    doubled = same_lane & (np.diff(notes["onset_ticks"]) == 0)
-    keep = np.concatenate(([True], ~doubled))
-    notes, lanes = notes[keep], lanes[keep]
-    room_ticks = np.diff(notes["onset_ticks"])
-    cut_short = (lanes[1:] == lanes[:-1]) & (room_ticks < notes["duration_ticks"][:-1])
-    notes["duration_ticks"][:-1][cut_short] = room_ticks[cut_short]
-    return notes[np.lexsort((notes["pitch"], notes["group"], notes["onset_ticks"]))]

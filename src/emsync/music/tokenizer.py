@@ -12,6 +12,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from emsync.music.overlaps import without_overlaps
 from emsync.music.vocabulary import (
     EMSYNC,
     HIGHEST_PITCH,
@@ -51,17 +52,7 @@ def canonical(notes: Notes, vocabulary: Vocabulary = EMSYNC) -> Notes:
     kept["duration_ticks"] = np.maximum(kept["duration_ticks"], 1)
     if InstrumentGroup.DRUMS not in vocabulary.off_groups:
         kept["duration_ticks"][kept["group"] == InstrumentGroup.DRUMS] = DRUM_HIT_TICKS
-    lane = kept["group"].astype(np.int64) * 128 + kept["pitch"]
-    order = np.lexsort((-kept["duration_ticks"], kept["onset_ticks"], lane))
-    kept, lane = kept[order], lane[order]
-    same_lane = lane[1:] == lane[:-1]
-    doubled = same_lane & (kept["onset_ticks"][1:] == kept["onset_ticks"][:-1])
-    keep = np.concatenate((np.ones(min(len(kept), 1), bool), ~doubled))
-    kept, lane = kept[keep], lane[keep]
-    gaps = np.diff(kept["onset_ticks"])
-    struck_again = (lane[1:] == lane[:-1]) & (gaps < kept["duration_ticks"][:-1])
-    kept["duration_ticks"][:-1][struck_again] = gaps[struck_again]
-    return np.asarray(kept[np.lexsort((kept["pitch"], kept["group"], kept["onset_ticks"]))])
+    return without_overlaps(kept)
 
 
 def encode(piece: Piece, vocabulary: Vocabulary = EMSYNC) -> Tokens:
