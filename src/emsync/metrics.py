@@ -20,6 +20,10 @@ from emsync.types import TICKS_PER_S, Floats, InstrumentGroup, Notes, Ticks
 MAJOR_SCALE = (0, 2, 4, 5, 7, 9, 11)
 POSITIONS_PER_BAR = 16
 STUCK_NOTE_S = 10.0
+GRID_DIVISIONS = (16, 12)
+"""Equal parts of a bar on which rhythm is written: sixteenths and triplet eighths of a bar of four beats."""
+GRID_TOLERANCE_TICKS = 1
+"""Onsets and bar lines are both rounded to the tick, so a note that is in time may be a tick off."""
 ROUNDING_S = 1e-9
 """Slack of a tolerance: 1.1 - 1.0 is a little more than 0.1 in floating point."""
 
@@ -80,6 +84,22 @@ def scale_consistency(notes: Notes) -> float:
     return _ratio(float(max(in_scale)), float(counts.sum()))
 
 
+def velocity_spread(notes: Notes) -> float:
+    """How much loudness varies from note to note: standard deviation of the velocities, drums included.
+
+    0 if all are alike. NaN without a note.
+    """
+    return float(notes["velocity"].astype(np.float64).std()) if len(notes) else np.nan
+
+
+def notes_per_instant(notes: Notes) -> float:
+    """Mean number of notes struck at one tick, where any is: notes / distinct onsets, drums included.
+
+    1 for a single line. NaN without a note.
+    """
+    return _ratio(len(notes), len(np.unique(notes["onset_ticks"])))
+
+
 def empty_time_rate(notes: Notes, duration_ticks: int) -> float:
     """Share of the duration in which nothing sounds, drums included. NaN for no duration."""
     starts, ends = _sounding_stretches(_clipped(notes, duration_ticks))
@@ -104,7 +124,7 @@ def empty_bar_rate(notes: Notes, bar_onsets_ticks: Ticks, end_ticks: int) -> flo
     Bars begin at `bar_onsets_ticks`, strictly increasing; the last ends at `end_ticks`. NaN without a bar.
     Reference: MuSpy `empty_measure_rate`, MuseGAN (there a note that ends on a bar line fills the next bar).
     """
-    bar_starts, bar_ends = _bars(bar_onsets_ticks, end_ticks)
+    bar_starts, bar_ends = bar_spans(bar_onsets_ticks, end_ticks)
     starts, ends = _sounding_stretches(notes)
     candidate = np.searchsorted(ends, bar_starts, side="right")
     begins = np.append(starts, np.iinfo(np.int64).max)[candidate]
@@ -121,14 +141,40 @@ def groove_consistency(
     rises with the number of steps, so compare at one number only. Reference: MuSpy `groove_consistency`, Jazz
     Transformer.
     """
-    bar_starts, bar_ends = _bars(bar_onsets_ticks, end_ticks)
+    bar_starts, bar_ends = bar_spans(bar_onsets_ticks, end_ticks)
     if len(bar_starts) < 2:
         return np.nan
-    steps = _steps_of(notes, bar_starts, bar_ends, positions_per_bar)
+    steps = steps_of(notes, bar_starts, bar_ends, positions_per_bar)
     pattern = np.zeros(len(bar_starts) * positions_per_bar, bool)
     pattern[steps[steps >= 0]] = True
     bars = pattern.reshape(-1, positions_per_bar)
     return float(1 - np.mean(bars[1:] != bars[:-1]))
+
+
+def on_grid_rate(
+    notes: Notes, bar_onsets_ticks: Ticks, end_ticks: int, *, tolerance_ticks: int = GRID_TOLERANCE_TICKS
+) -> float:
+    """Share of the distinct onsets inside bars that lie at a 16th or triplet position of their bar.
+
+    A bar is cut into 16 and into 12 equal parts, which holds the 16ths of 4/4, 3/4, 2/4 and 6/8, not of 5/4;
+    an onset counts if it is at most `tolerance_ticks` from such a place. Drums count; notes of one onset
+    count once. Compare with `on_grid_chance`. NaN if no note starts in any bar.
+    """
+    onsets = np.unique(notes["onset_ticks"]).astype(np.int64)
+    is_inside, is_on_grid = _grid_places(onsets, bar_onsets_ticks, end_ticks, tolerance_ticks)
+    return _ratio(int(is_on_grid.sum()), int(is_inside.sum()))
+
+
+def on_grid_chance(
+    bar_onsets_ticks: Ticks, end_ticks: int, *, tolerance_ticks: int = GRID_TOLERANCE_TICKS
+) -> float:
+    """What `on_grid_rate` gives to onsets that know of no bar: share of the ticks of bars on the grid.
+
+    0.2 for bars of 2 s and a tolerance of a tick, more for shorter ones. NaN without a bar.
+    """
+    ticks = np.arange(end_ticks, dtype=np.int64)
+    is_inside, is_on_grid = _grid_places(ticks, bar_onsets_ticks, end_ticks, tolerance_ticks)
+    return _ratio(int(is_on_grid.sum()), int(is_inside.sum()))
 
 
 def repeated_bar_rate(
@@ -139,8 +185,8 @@ def repeated_bar_rate(
     Two bars are alike if the same pitches of the same groups start nearest to the same steps; lengths and
     velocities do not matter. NaN if no note starts in any bar.
     """
-    bar_starts, bar_ends = _bars(bar_onsets_ticks, end_ticks)
-    steps = _steps_of(notes, bar_starts, bar_ends, positions_per_bar)
+    bar_starts, bar_ends = bar_spans(bar_onsets_ticks, end_ticks)
+    steps = steps_of(notes, bar_starts, bar_ends, positions_per_bar)
     inside = steps >= 0
     bars, positions = np.divmod(steps[inside], positions_per_bar)
     events = np.stack([bars, positions, notes["group"][inside], notes["pitch"][inside]], axis=1)
@@ -214,6 +260,12 @@ def signed_offsets(matches: OnsetMatches) -> Floats:
     return matches.estimated_s - matches.reference_s
 
 
+def median_signed_offset_s(matches: OnsetMatches) -> float:
+    """Median of `signed_offsets` in seconds: above 0 the answers are late as a whole. NaN without a pair."""
+    offsets_s = signed_offsets(matches)
+    return float(np.median(offsets_s)) if len(offsets_s) else np.nan
+
+
 def _pair_gains(reference: Floats, estimated: Floats, tolerance_s: float) -> Floats:
     """What pairing i with j is worth, shape (N, M): one pair outweighs all distances; -inf out of reach."""
     distances = np.abs(reference[:, None] - estimated[None, :])
@@ -284,8 +336,11 @@ def _pitches_over_time(notes: Notes) -> tuple[Ticks, NDArray[np.int64]]:
     return times[order], np.cumsum(changes[order])[:-1]
 
 
-def _bars(bar_onsets_ticks: Ticks, end_ticks: int) -> tuple[Ticks, Ticks]:
-    """Starts and ends of bars; bars that begin at the end or later are left out."""
+def bar_spans(bar_onsets_ticks: Ticks, end_ticks: int) -> tuple[Ticks, Ticks]:
+    """Starts and ends of bars; bars that begin at the end or later are left out.
+
+    Raises: ValueError if `bar_onsets_ticks` is not strictly increasing.
+    """
     onsets = np.asarray(bar_onsets_ticks, np.int64)
     if np.any(np.diff(onsets) <= 0):
         raise ValueError("bar_onsets_ticks must be strictly increasing")
@@ -293,7 +348,7 @@ def _bars(bar_onsets_ticks: Ticks, end_ticks: int) -> tuple[Ticks, Ticks]:
     return starts, np.append(starts[1:], end_ticks)[: len(starts)]
 
 
-def _steps_of(notes: Notes, bar_starts: Ticks, bar_ends: Ticks, positions_per_bar: int) -> NDArray[np.int64]:
+def steps_of(notes: Notes, bar_starts: Ticks, bar_ends: Ticks, positions_per_bar: int) -> NDArray[np.int64]:
     """The nearest step of each onset, counted through all bars; -1 outside them.
 
     An onset just before a bar line belongs to the first step of the next bar.
@@ -307,3 +362,20 @@ def _steps_of(notes: Notes, bar_starts: Ticks, bar_ends: Ticks, positions_per_ba
     steps = bars * positions_per_bar + nearest
     is_inside = (bars >= 0) & (onsets < bar_ends[-1]) & (steps < len(bar_starts) * positions_per_bar)
     return np.asarray(np.where(is_inside, steps, -1))
+
+
+def _grid_places(
+    times: Ticks, bar_onsets_ticks: Ticks, end_ticks: int, tolerance_ticks: int
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which times lie inside bars, and which of these lie near the grid of their bar; in whole numbers."""
+    bar_starts, bar_ends = bar_spans(bar_onsets_ticks, end_ticks)
+    bars = np.searchsorted(bar_starts, times, side="right") - 1
+    is_inside = (bars >= 0) & (times < end_ticks)
+    if not len(bar_starts):
+        return is_inside, is_inside
+    lengths = (bar_ends - bar_starts)[bars]
+    is_on_grid = np.zeros(len(times), bool)
+    for divisions in GRID_DIVISIONS:
+        past = (times - bar_starts[bars]) * divisions % lengths
+        is_on_grid |= np.minimum(past, lengths - past) <= tolerance_ticks * divisions
+    return is_inside, is_inside & is_on_grid

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from emsync.types import InstrumentGroup
+
 
 class OriginalSound(StrEnum):
     """What becomes of the sound the video already has."""
@@ -49,12 +51,22 @@ class SpottingOptions:
 
 @dataclass(frozen=True)
 class ComposeOptions:
-    """How music is sampled. The paper samples with temperature 1.35 and top-p 0.6 (section 1, Sampling)."""
+    """How music is sampled. The paper samples with temperature 1.35 and top-p 0.6 (section 1, Sampling).
+
+    Without a tempo, arousal sets it; without instruments, the network chooses. Without planned bars the network
+    writes bar lines where it likes, as in the paper, and the tempo is its own. Guidance above 1 makes the music
+    follow a condition more than it would by itself (classifier-free guidance, Ho & Salimans 2022).
+    """
 
     seed: int = 0
     sync: SyncMode = SyncMode.EXACT
     temperature: float = 1.0
     top_p: float = 0.9
+    planned_bars: bool = True
+    tempo_bpm: float | None = None
+    instruments: tuple[InstrumentGroup, ...] | None = None
+    affect_guidance: float = 1.0
+    boundary_guidance: float = 1.0
     threads: int = 0
 
 

@@ -2,218 +2,111 @@
 
 A shard folder holds
     tokens.u16      the pieces' tokens, one after the other, uint16
-    affect.i8       the pieces' affect labels, int8 rows of (valence, arousal) x 127, one per hop
+    affect.i8       the pieces' affect labels, int8 rows of (valence, arousal) x 127, one per hop; -128 is missing
     pieces.jsonl    a line per piece: path, song, source, split, where its tokens and labels lie
-    corpus.json     vocabulary, label hop, counts, skipped files with reasons, SHA-256 of the tokens
+    corpus.json     vocabulary, label hop, counts, skipped files with reasons, SHA-256 of the tokens, speed
+    build.json      a fingerprint of files, settings and code: the same command goes on where it stopped
 
-Command: python -m emsync_train.corpus --midi DIR --manifest manifest.csv --out shards
+Command: python -m emsync_train.corpus --midi DIR [--manifest FILE] [--labels FILE] --out SHARDS
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
 import json
+import signal
 import sys
-from collections import Counter
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.progress import track
-from symusic.core import ScoreSecond, ScoreTick
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from emsync.errors import EmsyncError, InputError
-from emsync.music.chords import chord_onsets
-from emsync.music.midi_file import group_of_program
-from emsync.music.tokenizer import Piece, Tokens, canonical, encode
-from emsync.music.vocabulary import VOCABULARIES, Vocabulary
-from emsync.types import NOTE_DTYPE, TICKS_PER_S, Notes, Ticks
+from emsync.errors import EmsyncError, OutputError
+from emsync.music import chords, midi_file, midi_groups, overlaps, tokenizer, vocabulary
+from emsync.music.tokenizer import Piece, encode
+from emsync.music.vocabulary import EMSYNC, VOCABULARIES, Vocabulary
+from emsync.types import TICKS_PER_S
+from emsync_train import corpus_layouts, labels, midi_reader, music_features, roll_reader, shard_writer
+from emsync_train.corpus_layouts import ROLL_SUFFIX, Source, sources_of, with_labels
+from emsync_train.dataset import MISSING_LABEL
 from emsync_train.labels import AffectLabeller
+from emsync_train.midi_reader import UnusableError, read_midi_piece
+from emsync_train.roll_reader import read_roll_piece
+from emsync_train.shard_writer import CORPUS, ReadPiece, Skipped
 
 FREE_TIME_SOURCES = frozenset({"giantmidi"})
 """Transcriptions of performances: their tempo map is a constant that no player followed, so no bars."""
-FREE_TIME_BEAT_TICKS = 63
-SHORTEST_PIECE_S = 4.0
-LONGEST_PIECE_S = 3600.0
-FEWEST_NOTES = 16
-MANIFEST_COLUMNS = ("path", "song", "source", "near_duplicate_of")
-HELD_OUT_PERCENT = {"validation": 3, "test": 3}
-
-
-@dataclass(frozen=True)
-class Source:
-    """One MIDI file to read. Files with the same `song` land on the same side of the split."""
-
-    path: Path
-    name: str
-    song: str
-    source: str
-
-
-@dataclass(frozen=True)
-class ReadPiece:
-    """A tokenised file and its affect labels, int8, shape (W, 2)."""
-
-    source: Source
-    tokens: Tokens
-    affect: NDArray[np.int8]
-    duration_s: float
-    notes: int
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A file that was left out, and why."""
-
-    name: str
-    reason: str
-
-
-def split_of(song: str) -> str:
-    """`train`, `validation` or `test`, from a hash of the song's name alone, so it never changes."""
-    percent = int(hashlib.sha256(song.encode()).hexdigest()[:8], 16) % 100
-    for split, share in HELD_OUT_PERCENT.items():
-        if percent < share:
-            return split
-        percent -= share
-    return "train"
-
-
-def sources_of(midi: Path, manifest: Path | None, skip: frozenset[str]) -> list[Source]:
-    """The files to read: rows of the manifest, or every MIDI file below the folder.
-
-    Near duplicates take the song of the piece they resemble, so that no side of the split knows the other.
-
-    Raises: InputError if the manifest is missing or lacks a column.
-    """
-    if manifest is None:
-        paths = sorted(path for path in midi.rglob("*") if path.suffix.lower() in {".mid", ".midi"})
-        return [Source(path, str(path.relative_to(midi)), path.stem, midi.name) for path in paths]
-    rows = [row for row in _manifest_rows(manifest) if row["source"] not in skip]
-    songs = {row["path"]: row["song"] for row in rows}
-    resembled = {row["path"]: row["near_duplicate_of"] for row in rows if row["near_duplicate_of"] in songs}
-    return [
-        Source(midi / row["path"], row["path"], songs[_original_of(row["path"], resembled)], row["source"])
-        for row in rows
-    ]
-
-
-def _manifest_rows(manifest: Path) -> list[dict[str, str]]:
-    try:
-        with manifest.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            missing = [name for name in MANIFEST_COLUMNS if name not in (reader.fieldnames or ())]
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{manifest}: cannot be read as a manifest ({error}); give a CSV file") from error
-    if missing:
-        raise InputError(f"{manifest}: lacks the column {missing[0]}; it needs {', '.join(MANIFEST_COLUMNS)}")
-    return rows
-
-
-def _original_of(path: str, resembled: dict[str, str]) -> str:
-    """The end of a chain of near duplicates; in a circle, its first path by name."""
-    chain = [path]
-    while chain[-1] in resembled:
-        following = resembled[chain[-1]]
-        if following in chain:
-            return min(chain[chain.index(following) :])
-        chain.append(following)
-    return chain[-1]
+UNTRAINED_SOURCES = ("vgmidi",)
+"""Left out by default: no licence to train on."""
+FILES_PER_JOB = 8
+INTERRUPTED_EXIT_CODE = 130
+_CODE = (
+    *(chords, midi_file, midi_groups, overlaps, tokenizer, vocabulary),
+    *(corpus_layouts, labels, midi_reader, music_features, roll_reader, shard_writer),
+)
+"""The modules that decide what is written."""
 
 
 def read_piece(source: Source, vocabulary: Vocabulary, labeller: AffectLabeller) -> ReadPiece | Skipped:
     """Read, tokenise and label one file; a file that cannot be used comes back with its reason."""
     try:
-        score = ScoreTick.from_file(source.path, "midi")
-    except Exception as error:  # symusic raises bare RuntimeError and ValueError from its C++ parser
-        return Skipped(source.name, f"not readable: {error}")
-    length_s = _in_seconds(score).end()
-    if not SHORTEST_PIECE_S <= length_s <= LONGEST_PIECE_S:
-        return Skipped(source.name, f"lasts {length_s:.1f} s")
-    notes = canonical(_notes_of(score), vocabulary)
-    if len(notes) < FEWEST_NOTES:
-        return Skipped(source.name, f"has {len(notes)} notes")
-    piece = _piece_of(score, notes, free_time=source.source in FREE_TIME_SOURCES)
-    labels = labeller.label(piece.notes, piece.end_ticks / TICKS_PER_S)
-    affect = np.stack((labels.valence, labels.arousal), axis=1)
+        if source.path.suffix.lower() == ROLL_SUFFIX:
+            piece = read_roll_piece(source.path, vocabulary)
+        else:
+            free_time = source.source in FREE_TIME_SOURCES
+            piece = read_midi_piece(source.path, vocabulary, free_time=free_time)
+    except UnusableError as reason:
+        return Skipped(source.name, str(reason))
     return ReadPiece(
         source=source,
         tokens=encode(piece, vocabulary),
-        affect=np.round(np.clip(affect, -1, 1) * 127).astype(np.int8),
+        affect=_affect(piece, source, labeller),
         duration_s=piece.end_ticks / TICKS_PER_S,
         notes=len(piece.notes),
     )
 
 
-def _in_seconds(score: ScoreTick) -> ScoreSecond:
-    return cast(ScoreSecond, score.to("second"))
+def _affect(piece: Piece, source: Source, labeller: AffectLabeller) -> NDArray[np.int8]:
+    """Labels of a piece as the shards hold them, shape (W, 2): given ones, else the labeller's."""
+    heard = labeller.label(piece.notes, piece.end_ticks / TICKS_PER_S)
+    affect = np.stack((heard.valence, heard.arousal), axis=1)
+    if source.labels is not None:
+        affect[:] = [
+            np.nan if value is None else value for value in (source.labels.valence, source.labels.arousal)
+        ]
+    scaled = np.round(np.clip(affect, -1, 1) * 127)
+    return np.where(np.isnan(scaled), MISSING_LABEL, scaled).astype(np.int8)
 
 
-def _notes_of(score: ScoreTick) -> Notes:
-    """All notes of all tracks on the tick grid, grouped by program."""
-    parts = []
-    for track_in_s in _in_seconds(score).tracks:
-        played = track_in_s.notes.numpy()
-        part = np.zeros(len(played["time"]), NOTE_DTYPE)
-        onset_s = played["time"].astype(np.float64)
-        end_ticks = np.round((onset_s + played["duration"]) * TICKS_PER_S)
-        part["onset_ticks"] = np.round(onset_s * TICKS_PER_S)
-        part["duration_ticks"] = np.maximum(end_ticks - part["onset_ticks"], 1)
-        part["group"] = group_of_program(track_in_s.program, track_in_s.is_drum)
-        part["pitch"], part["velocity"] = played["pitch"], played["velocity"]
-        parts.append(part)
-    return np.concatenate(parts) if parts else np.zeros(0, NOTE_DTYPE)
+def read_all(
+    sources: Sequence[Source], vocabulary: Vocabulary, workers: int
+) -> Iterator[ReadPiece | Skipped]:
+    """Read every file over processes; results come in the order of `sources`.
+
+    Raises: EmsyncError if a process dies.
+    """
+    jobs = [(source, vocabulary.name) for source in sources]
+    pool = ProcessPoolExecutor(workers, initializer=_leave_interrupts_to_the_parent)
+    try:
+        yield from pool.map(_read_one, jobs, chunksize=FILES_PER_JOB)
+    except BrokenProcessPool as error:
+        raise EmsyncError(
+            "a reading process died, perhaps for want of memory; give the command again with fewer --workers"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def _piece_of(score: ScoreTick, notes: Notes, *, free_time: bool) -> Piece:
-    """The piece from its first note (or the bar that holds it) to the end of its last."""
-    last = int((notes["onset_ticks"] + notes["duration_ticks"]).max())
-    if free_time:
-        bars, beats = np.zeros(0, np.int64), np.arange(0, last + FREE_TIME_BEAT_TICKS, FREE_TIME_BEAT_TICKS)
-    else:
-        bars, beats = _grid(score)
-    first = int(notes["onset_ticks"].min())
-    begin = int(bars[bars <= first].max(initial=0)) if len(bars) else first
-    moved = notes.copy()
-    moved["onset_ticks"] -= begin
-    bars = bars[(bars >= begin) & (bars < last)] - begin
-    return Piece(moved, bars, chord_onsets(moved, beats - begin), last - begin)
-
-
-def _grid(score: ScoreTick) -> tuple[Ticks, Ticks]:
-    """Onsets of bars and of quarter notes in 8 ms ticks, by the file's time signatures and tempo map."""
-    end = int(score.end()) + score.ticks_per_quarter
-    marks = [mark for mark in score.time_signatures if min(mark.numerator, mark.denominator) > 0]
-    signatures = sorted((mark.time, mark.numerator, mark.denominator) for mark in marks)
-    if not signatures or signatures[0][0] > 0:
-        signatures.insert(0, (0, 4, 4))
-    bars: list[NDArray[np.int64]] = []
-    for index, (begin, numerator, denominator) in enumerate(signatures):
-        stop = signatures[index + 1][0] if index + 1 < len(signatures) else end
-        length = max(4 * numerator * score.ticks_per_quarter // denominator, 1)
-        bars.append(np.arange(begin, max(stop, begin), length))
-    beats = np.arange(0, end + score.ticks_per_quarter, score.ticks_per_quarter)
-    return _in_ticks(score, np.unique(np.concatenate(bars))), _in_ticks(score, beats)
-
-
-def _in_ticks(score: ScoreTick, midi_ticks: NDArray[np.int64]) -> Ticks:
-    """MIDI ticks to 8 ms ticks through the tempo map; strictly increasing."""
-    tempos = sorted({mark.time: mark.mspq for mark in score.tempos}.items())
-    if not tempos or tempos[0][0] > 0:
-        tempos.insert(0, (0, 500_000))
-    times = np.array([time for time, _ in tempos], np.float64)
-    seconds_per_tick = np.array([mspq for _, mspq in tempos]) * 1e-6 / score.ticks_per_quarter
-    starts_s = np.concatenate(([0.0], np.cumsum(np.diff(times) * seconds_per_tick[:-1])))
-    segment = np.searchsorted(times, midi_ticks, side="right") - 1
-    seconds = starts_s[segment] + (midi_ticks - times[segment]) * seconds_per_tick[segment]
-    return np.unique(np.round(seconds * TICKS_PER_S).astype(np.int64))
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _read_one(job: tuple[Source, str]) -> ReadPiece | Skipped:
@@ -221,83 +114,129 @@ def _read_one(job: tuple[Source, str]) -> ReadPiece | Skipped:
     return read_piece(source, VOCABULARIES[vocabulary_name], AffectLabeller.load())
 
 
-def read_all(sources: list[Source], vocabulary: Vocabulary, workers: int) -> Iterator[ReadPiece | Skipped]:
-    """Read every file over processes; results come in the order of `sources`."""
-    jobs = [(source, vocabulary.name) for source in sources]
-    with ProcessPoolExecutor(workers) as pool:
-        yield from track(pool.map(_read_one, jobs, chunksize=8), total=len(jobs), description="tokenising")
+def write_shards(
+    sources: Sequence[Source], out: Path, vocabulary: Vocabulary, *, workers: int, fresh: bool = False
+) -> dict[str, Any]:
+    """Tokenise all sources into `out`; returns what `corpus.json` holds.
+
+    The same call goes on with a build that was interrupted and leaves a finished one as it is.
+
+    Args:
+        fresh: begin anew, whatever the folder holds.
+    Raises: InputError if the folder holds another build and `fresh` is false. OutputError if it cannot be
+        written. EmsyncError if a reading process dies.
+    """
+    fingerprint = _fingerprint(sources, vocabulary)
+    if not fresh and shard_writer.is_built(out, fingerprint):
+        return dict(json.loads((out / CORPUS).read_text(encoding="utf-8")))
+    try:
+        shard_writer.begin_build(out, fingerprint, fresh=fresh)
+        before = shard_writer.recover(out, sources)
+        started_s = time.monotonic()
+        results = _shown(read_all(sources[before.done :], vocabulary, workers), before.done, len(sources))
+        after = shard_writer.append(out, results, before)
+        seconds = time.monotonic() - started_s
+        facts: dict[str, object] = {
+            "vocabulary": vocabulary.name,
+            "label_hop_s": AffectLabeller.load().hop_s,
+            "workers": workers,
+            "tokens_per_s": round((after.tokens - before.tokens) / max(seconds, 1e-9)),
+        }
+        return shard_writer.finish(out, after, facts)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(
+            f"{out}: cannot be written ({reason}); mend that and give the command again"
+        ) from error
 
 
-def write_shards(sources: list[Source], out: Path, vocabulary: Vocabulary, workers: int) -> dict[str, object]:
-    """Tokenise all sources into `out`; returns what `corpus.json` holds."""
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "corpus.json").unlink(missing_ok=True)  # without it an interrupted build is no shard folder
-    skipped: list[Skipped] = []
-    counts: Counter[str] = Counter()
-    tokens_hash = hashlib.sha256()
-    token_offset = affect_offset = 0
-    with (
-        (out / "tokens.u16").open("wb") as token_file,
-        (out / "affect.i8").open("wb") as affect_file,
-        (out / "pieces.jsonl").open("w", encoding="utf-8") as index_file,
-    ):
-        for result in read_all(sources, vocabulary, workers):
-            if isinstance(result, Skipped):
-                skipped.append(result)
-                continue
-            raw = result.tokens.astype("<u2").tobytes()
-            token_file.write(raw)
-            tokens_hash.update(raw)
-            affect_file.write(result.affect.tobytes())
-            index_file.write(json.dumps(_index_row(result, token_offset, affect_offset)) + "\n")
-            token_offset += len(result.tokens)
-            affect_offset += len(result.affect)
-            counts[split_of(result.source.song)] += len(result.tokens)
-    summary: dict[str, object] = {
-        "vocabulary": vocabulary.name,
-        "label_hop_s": AffectLabeller.load().hop_s,
-        "tokens": dict(counts),
-        "tokens_sha256": tokens_hash.hexdigest(),
-        "skipped": [asdict(skip) for skip in skipped],
-    }
-    (out / "corpus.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
-    return summary
+def _shown(results: Iterator[ReadPiece | Skipped], done: int, total: int) -> Iterator[ReadPiece | Skipped]:
+    """The results with a progress bar on stderr: files, tokens per second, time left."""
+    columns = (
+        *(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()),
+        *(TextColumn("{task.fields[speed]:,.0f} tokens/s"), TimeRemainingColumn()),
+    )
+    tokens, started_s = 0, time.monotonic()
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("tokenising", total=total, completed=done, speed=0.0)
+        for result in results:
+            yield result
+            tokens += len(result.tokens) if isinstance(result, ReadPiece) else 0
+            progress.update(task, advance=1, speed=tokens / max(time.monotonic() - started_s, 1e-9))
 
 
-def _index_row(piece: ReadPiece, token_offset: int, affect_offset: int) -> dict[str, object]:
-    return {
-        "path": piece.source.name,
-        "song": piece.source.song,
-        "source": piece.source.source,
-        "split": split_of(piece.source.song),
-        "token_offset": token_offset,
-        "token_count": len(piece.tokens),
-        "affect_offset": affect_offset,
-        "affect_count": len(piece.affect),
-        "duration_s": round(piece.duration_s, 3),
-        "notes": piece.notes,
-    }
+def _fingerprint(sources: Sequence[Source], vocabulary: Vocabulary) -> str:
+    """SHA-256 over all that decides the shards: files with their sizes, vocabulary, labeller and code."""
+    digest = hashlib.sha256(vocabulary.name.encode())
+    for path in (*(Path(str(module.__file__)) for module in _CODE), Path(__file__), labels.DEFAULT_PATH):
+        digest.update(path.read_bytes())
+    for source in sources:
+        size = source.path.stat().st_size if source.path.is_file() else -1
+        digest.update(repr((source.name, source.song, source.source, source.labels, size)).encode())
+    return digest.hexdigest()
+
+
+def _report(summary: dict[str, Any]) -> str:
+    """What a person wants to know after a build, in a few lines."""
+    lines = []
+    for name, splits in summary["sources"].items():
+        files, tokens, hours = (
+            sum(split[what] for split in splits.values()) for what in ("files", "tokens", "hours")
+        )
+        lines.append(f"{name:24} {files:7,} files {tokens:13,} tokens {hours:8.1f} h")
+    lines += [f"{split:24} {tokens:27,} tokens" for split, tokens in summary["tokens"].items()]
+    lines.append(f"skipped {len(summary['skipped'])} files")
+    lines += [f"  {count:6,} x {reason}" for reason, count in summary["skipped_by_reason"].items()]
+    lines.append(f"{summary['tokens_per_s']:,} tokens a second with {summary['workers']} processes")
+    return "\n".join(lines)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m emsync_train.corpus", description=_first_line())
+    parser.add_argument("--midi", type=Path, required=True, help="folder of MIDI files or LPD piano rolls")
+    parser.add_argument("--manifest", type=Path, help="CSV with path, song, source, near_duplicate_of")
+    parser.add_argument(
+        "--labels", type=Path, help="CSV with path, valence, arousal in -1..1 of whole pieces"
+    )
+    parser.add_argument(
+        "--skip-source", action="append", default=list(UNTRAINED_SOURCES), help="leave a source out"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="shard folder to write")
+    parser.add_argument("--vocabulary", choices=sorted(VOCABULARIES), default=EMSYNC.name)
+    parser.add_argument("--workers", type=int, default=2, help="reading processes, at least 1")
+    parser.add_argument("--fresh", action="store_true", help="begin anew, whatever the shard folder holds")
+    arguments = parser.parse_args()
+    if arguments.workers < 1:
+        parser.error(f"argument --workers: {arguments.workers} is not at least 1")
+    return arguments
+
+
+def _first_line() -> str:
+    return (__doc__ or "").splitlines()[0]
 
 
 def main() -> None:
     """Command line of this module."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--midi", type=Path, required=True, help="folder of MIDI files")
-    parser.add_argument("--manifest", type=Path, help="CSV with path, song, source, near_duplicate_of")
-    parser.add_argument("--skip-source", action="append", default=["vgmidi"], help="leave a source out")
-    parser.add_argument("--out", type=Path, required=True, help="shard folder to write")
-    parser.add_argument("--vocabulary", choices=sorted(VOCABULARIES), default="emsync-1")
-    parser.add_argument("--workers", type=int, default=2)
-    arguments = parser.parse_args()
+    arguments = _arguments()
     if not arguments.midi.is_dir():
         sys.exit(f"error: {arguments.midi} is not a folder; give the folder that holds the MIDI files")
     try:
         sources = sources_of(arguments.midi, arguments.manifest, frozenset(arguments.skip_source))
+        if arguments.labels:
+            sources = with_labels(sources, arguments.labels)
+        summary = write_shards(
+            sources,
+            arguments.out,
+            VOCABULARIES[arguments.vocabulary],
+            workers=arguments.workers,
+            fresh=arguments.fresh,
+        )
     except EmsyncError as error:
         sys.exit(f"error: {error}")
-    summary = write_shards(sources, arguments.out, VOCABULARIES[arguments.vocabulary], arguments.workers)
-    print(json.dumps({key: value for key, value in summary.items() if key != "skipped"}, indent=1))
-    print(f"skipped {len(summary['skipped'])} files")  # type: ignore[arg-type]
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on where it stopped", file=sys.stderr)
+        sys.exit(INTERRUPTED_EXIT_CODE)
+    print(_report(summary))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The composer network as an ONNX graph that decodes one step over a KV cache updated in place.
 
-    tokens (B, T), conditions and present (B, T, 3) -> embedding + condition encoder
+    tokens (B, T), conditions and present (B, T, 11) -> embedding + condition encoder
       -> blocks: norm, GroupQueryAttention over the KV cache, norm, squared ReLU -> logits (B, V) of the last
 
 The graph is written by hand, node by node, because the fused operators that make decoding fast (attention
@@ -12,14 +12,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import onnx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from emsync_train.model import CONDITIONS, NORM_EPSILON, OFFSET_DECAYS_S, OFFSET_WAVES, ModelConfig
+from emsync.music.conditions import GROUP_CONDITIONS, Condition
+from emsync_train.model import (
+    BAR_DIVISIONS,
+    BAR_HARMONICS,
+    NORM_EPSILON,
+    OFFSET_DECAYS_S,
+    OFFSET_WAVES,
+    PASSED_S,
+    ConditionEncoder,
+    ModelConfig,
+)
 
 Quantisation: TypeAlias = Literal["fp32", "int8", "int4"]
 Weight: TypeAlias = NDArray[np.float32]
@@ -46,6 +58,44 @@ def build_graph(
             stay fp32. Under int4 the output layer takes 8 bits: less harm for a twentieth of the size.
     """
     return _ComposerGraph(config, weights, quantisation).build()
+
+
+def weights_of_graph(path: Path) -> dict[str, Weight]:
+    """The matrices, embedding and norms of an exported graph, under their names in the network.
+
+    Quantised matrices come back as codes times scales. The condition encoder is left out: its networks are
+    folded together in the graph.
+
+    Raises: OSError if the file cannot be read, ValueError if it is no graph of this module.
+    """
+    try:
+        proto = onnx.load(path)
+    except DecodeError as error:
+        raise ValueError(f"not an ONNX file: {error}") from error
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
+    inputs = {
+        node.name: attribute.i
+        for node in proto.graph.node
+        for attribute in node.attribute
+        if attribute.name == "K"
+    }
+    weights = {name: value for name, value in constants.items() if name.endswith(("norm.scale", "g.weight"))}
+    for name, codes in constants.items():
+        layer = name.removesuffix(".codes")
+        if layer == name or not layer.startswith("blocks."):
+            continue
+        if codes.shape[-1] != BLOCK:
+            raise ValueError(f"{name} has 4-bit weights; export with int8 or fp32")
+        scales = constants[f"{layer}.scales"].reshape(codes.shape[0], -1, 1)
+        matrix = (codes.astype(np.float32) - 128) * scales
+        whole = matrix.reshape(len(codes), -1)[:, : inputs[layer]]  # the last block may be padded
+        weights[f"{layer}.weight"] = np.ascontiguousarray(whole, np.float32)
+    weights |= {
+        name: np.ascontiguousarray(value.T)
+        for name, value in constants.items()
+        if name.startswith("blocks.") and name.endswith(".weight")
+    }
+    return weights
 
 
 def quantise(weight: Weight, bits: int) -> tuple[NDArray[np.uint8], Weight]:
@@ -210,16 +260,19 @@ class _ComposerGraph:
         return self._linear(f"{name}.attended", f"{name}.output")
 
     def _condition_encoder(self) -> str:
-        """The three small networks as one, (B, T, W).
+        """The five small networks as one, and the instrument groups, (B, T, W).
 
-        First layers stand side by side in one block-diagonal matrix, their biases multiplied by `present`, so
+        First layers stand side by side in one block-diagonal matrix, their biases multiplied by `known`, so
         that a missing condition gives an exact zero; second layers lie one under another, which sums them.
-        Bias of the second layer where present and null where not: `present @ (bias - null) + sum(null)`.
+        Bias of the second layer where known and null where not: `known @ (bias - null) + sum(null)`.
         """
         graph, weights, prefix = self.graph, self.weights, "condition_encoder"
-        count = len(CONDITIONS)
+        count = len(ConditionEncoder.KNOWN_BY)
         inner = [weights[f"{prefix}.inner.{index}.weight"] for index in range(count)]
         biases = [weights[f"{prefix}.inner.{index}.bias"] for index in range(count)]
+        known = self._gathered(
+            "present", [int(condition) for condition in ConditionEncoder.KNOWN_BY], "known"
+        )
         features = self._condition_features([matrix.shape[1] for matrix in inner])
         first = graph.constant(f"{prefix}.first", _block_diagonal(inner, biases))
         hidden = graph.node("MatMul", [features, first], f"{prefix}.hidden")
@@ -228,33 +281,97 @@ class _ComposerGraph:
         encoded = graph.linear(positive, second, f"{prefix}.second")
         null = weights[f"{prefix}.null"]
         bias = np.stack([weights[f"{prefix}.outer.{index}.bias"] for index in range(count)]) - null
-        known = graph.node("MatMul", ["present", graph.constant(f"{prefix}.bias", bias)], f"{prefix}.known")
-        shift = graph.constant(f"{prefix}.null", null.sum(0))
-        total = graph.node("Add", [encoded, known], f"{prefix}.sum")
-        return graph.node("Add", [total, shift], prefix)
+        shifts = graph.node("MatMul", [known, graph.constant(f"{prefix}.bias", bias)], f"{prefix}.known")
+        total = graph.node("Add", [encoded, shifts], f"{prefix}.sum")
+        total = graph.node("Add", [total, self._groups()], f"{prefix}.with_groups")
+        return graph.node("Add", [total, graph.constant(f"{prefix}.null", null.sum(0))], prefix)
+
+    def _groups(self) -> str:
+        """A vector for each group that plays and for each of which it is known, (B, T, W)."""
+        places = list(range(GROUP_CONDITIONS.start, GROUP_CONDITIONS.stop))
+        known = self._gathered("present", places, "groups.known")
+        values = self._gathered("conditions", places, "groups.values")
+        plays = self.graph.node("Mul", [values, known], "groups.plays")
+        both = self.graph.node("Concat", [plays, known], "groups.both", axis=-1)
+        weight = self.graph.constant("groups.weight", self.weights["condition_encoder.groups.weight"].T)
+        return self.graph.node("MatMul", [both, weight], "groups")
+
+    def _gathered(self, values: str, places: Sequence[int] | int, name: str) -> str:
+        """Columns of the last axis; a single number takes the axis away."""
+        return self.graph.node(
+            "Gather",
+            [values, self.graph.constant(f"{name}.places", np.array(places, np.int64))],
+            name,
+            axis=-1,
+        )
 
     def _condition_features(self, widths: Sequence[int]) -> str:
-        """Valence, arousal, waves and decays of the offset, each times `present`; then `present` itself."""
+        """Affect, offsets and bar as the first layers read them, each times `known`; then `known` itself."""
         graph = self.graph
-        horizon_s = self.config.horizon_s
-        split = graph.constant("conditions.split", np.array([2, 1], np.int64))
-        graph.nodes.append(helper.make_node("Split", ["conditions", split], ["affect", "offset"], axis=-1))
-        limits = [
-            graph.constant("offset.lowest", np.array(0, np.float32)),
-            graph.constant("offset.highest", np.array(horizon_s, np.float32)),
+        affect = self._gathered("conditions", [Condition.VALENCE, Condition.AROUSAL], "affect")
+        offsets = [
+            self._offset(int(condition), condition.name.lower())
+            for condition in (Condition.BOUNDARY_OFFSET_S, Condition.END_OFFSET_S)
         ]
-        offset_s = graph.node("Clip", ["offset", *limits], "offset_s")
-        octaves = np.float32(math.pi / horizon_s) * 2.0 ** np.arange(OFFSET_WAVES, dtype=np.float32)
-        phases = graph.node("Mul", [offset_s, graph.constant("offset.octaves", octaves)], "offset.phases")
-        waves = [graph.node("Sin", [phases], "offset.sine"), graph.node("Cos", [phases], "offset.cosine")]
-        decays_s = graph.constant("offset.decays_s", -np.array(OFFSET_DECAYS_S, np.float32))
-        steep = graph.node("Div", [offset_s, decays_s], "offset.steep")
-        decayed = graph.node("Exp", [steep], "offset.decayed")
-        features = graph.node("Concat", ["affect", *waves, decayed], "features", axis=-1)
-        places = graph.constant("features.condition", np.repeat(np.arange(len(widths)), widths))
-        mask = graph.node("Gather", ["present", places], "features.mask", axis=-1)
+        features = graph.node("Concat", [affect, *offsets, self._bar()], "features", axis=-1)
+        mask = self._gathered("known", np.repeat(np.arange(len(widths)), widths).tolist(), "features.mask")
         masked = graph.node("Mul", [features, mask], "features.masked")
-        return graph.node("Concat", [masked, "present"], "features.all", axis=-1)
+        return graph.node("Concat", [masked, "known"], "features.all", axis=-1)
+
+    def _clipped(self, x: str, lowest: float, name: str) -> str:
+        limits = [
+            self.graph.constant(f"{name}.lowest", np.array(lowest, np.float32)),
+            self.graph.constant(f"{name}.highest", np.array(self.config.horizon_s, np.float32)),
+        ]
+        return self.graph.node("Clip", [x, *limits], name)
+
+    def _waves(self, seconds: str, name: str) -> str:
+        """Sines and cosines of (..., 1), (..., 2 x waves)."""
+        octaves = np.float32(math.pi / self.config.horizon_s) * 2.0 ** np.arange(
+            OFFSET_WAVES, dtype=np.float32
+        )
+        phases = self.graph.node(
+            "Mul", [seconds, self.graph.constant(f"{name}.octaves", octaves)], f"{name}.phases"
+        )
+        both = [self.graph.node(kind, [phases], f"{name}.{kind}") for kind in ("Sin", "Cos")]
+        return self.graph.node("Concat", both, f"{name}.waves", axis=-1)
+
+    def _offset(self, column: int, name: str) -> str:
+        """Waves and decays of an offset."""
+        graph = self.graph
+        offset_s = self._clipped(self._gathered("conditions", [column], name), 0.0, f"{name}.clipped")
+        decays_s = graph.constant(f"{name}.decays_s", -np.array(OFFSET_DECAYS_S, np.float32))
+        steep = graph.node("Div", [offset_s, decays_s], f"{name}.steep")
+        decayed = graph.node("Exp", [steep], f"{name}.decayed")
+        return graph.node("Concat", [self._waves(offset_s, name), decayed], f"{name}.features", axis=-1)
+
+    def _bar(self) -> str:
+        """Length of the bar, time to the next point of each division, phase: see `model.bar_features`."""
+        graph = self.graph
+        length_s = self._clipped(
+            self._gathered("conditions", [Condition.BAR_LENGTH_S], "bar"), 0.1, "bar.length_s"
+        )
+        phase = self._gathered("conditions", [Condition.BAR_PHASE], "bar.phase")
+        divisions = graph.constant("bar.divisions", np.array(BAR_DIVISIONS, np.float32))
+        steps_s = graph.node("Div", [length_s, divisions], "bar.steps_s")
+        done = graph.node("Mul", [phase, divisions], "bar.done")
+        passed_s = graph.constant("bar.passed_s", np.array(PASSED_S, np.float32))
+        slack = graph.node("Div", [passed_s, steps_s], "bar.slack")
+        floor = graph.node("Floor", [graph.node("Add", [done, slack], "bar.reached")], "bar.floor")
+        left = graph.node("Sub", [floor, done], "bar.left")
+        ahead = graph.node("Add", [left, graph.constant("bar.one", np.array(1, np.float32))], "bar.ahead")
+        ahead_s = graph.node("Mul", [ahead, steps_s], "bar.ahead_s")
+        times_s = graph.node("Concat", [length_s, ahead_s], "bar.times_s", axis=-1)  # (B, T, 1 + divisions)
+        last = graph.constant("bar.last", np.array([-1], np.int64))
+        waves = self._waves(graph.node("Unsqueeze", [times_s, last], "bar.each"), "bar")
+        shape = graph.constant("bar.shape", np.array([0, 0, -1], np.int64))
+        told = graph.node("Reshape", [waves, shape], "bar.told")
+        harmonics = graph.constant(
+            "bar.harmonics", np.float32(2 * math.pi) * np.array(BAR_HARMONICS, np.float32)
+        )
+        turns = graph.node("Mul", [phase, harmonics], "bar.turns")
+        circles = [graph.node(kind, [turns], f"bar.{kind}.turns") for kind in ("Sin", "Cos")]
+        return graph.node("Concat", [told, *circles], "bar.features", axis=-1)
 
     def _model(self) -> onnx.ModelProto:
         config = self.config
@@ -263,8 +380,8 @@ class _ComposerGraph:
         real, whole, place = TensorProto.FLOAT, TensorProto.INT64, TensorProto.INT32
         inputs = [
             helper.make_tensor_value_info("tokens", whole, ["B", "T"]),
-            helper.make_tensor_value_info("conditions", real, ["B", "T", len(CONDITIONS)]),
-            helper.make_tensor_value_info("present", real, ["B", "T", len(CONDITIONS)]),
+            helper.make_tensor_value_info("conditions", real, ["B", "T", len(Condition)]),
+            helper.make_tensor_value_info("present", real, ["B", "T", len(Condition)]),
             helper.make_tensor_value_info("last_place", place, ["B"]),
             helper.make_tensor_value_info("length", place, [1]),
             helper.make_tensor_value_info("cosines", real, [config.context, size // 2]),

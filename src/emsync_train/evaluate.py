@@ -1,11 +1,14 @@
 """Measure a trained composer on held-out songs and by the music it writes.
 
-Command: python -m emsync_train.evaluate --run RUN --shards DIR --out results.json [--pieces 24]
+Command: python -m emsync_train.evaluate --run RUN --shards DIR --out results.json [--shipped] [--parts music ...]
 
-Likelihood: nats per token on windows of the `test` songs, with all conditions given, without boundaries and
-without any, beside a unigram and a 5-gram that were counted on the training songs. Music: the figures of
-`emsync.metrics` for pieces composed by the shipped weights, beside the same figures of stretches of equal length
-from training songs and from test songs.
+Each part writes its own section of the result file, with the command that made it:
+    likelihood    nats and guesses on songs of the `test` split, by what the network is told, beside n-grams
+    boundaries    how chords answer cuts: with boundaries (soft and exact), with another film's, with none
+    affect        a sweep over valence and arousal, scored by two judges
+    music         figures of composed pieces beside stretches of training and of held-out songs
+    memorisation  how much of the melodies occurs in training songs
+With `--shipped` music is composed by the weights that come with the package, else by the run's network in torch.
 """
 
 from __future__ import annotations
@@ -13,260 +16,152 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from fractions import Fraction
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
-from rich.progress import track
 
-from emsync import metrics
-from emsync.errors import EmsyncError
-from emsync.music.compose import compose_with
-from emsync.music.model import ComposerModel
-from emsync.music.tokenizer import DEFAULT_VELOCITY, decode
+from emsync.errors import EmsyncError, InputError
+from emsync.music.conditions import Condition
 from emsync.options import ComposeOptions, SyncMode
-from emsync.types import (
-    TICK_S,
-    TICKS_PER_S,
-    AffectCurve,
-    AffectPoint,
-    Boundary,
-    Composition,
-    CueSheet,
-    Floats,
-    Notes,
-    Ticks,
-)
-from emsync.weights import COMPOSER, load_weights, weights_entry
-from emsync_train.dataset import Batch, Shards, WindowOptions, WindowSampler
+from emsync.output_file import atomic_output
+from emsync.types import Composition
+from emsync.weights import COMPOSER, weights_entry
+from emsync_train.dataset import Shards, WindowOptions
+from emsync_train.evaluation import affect, boundaries, likelihood, music
+from emsync_train.evaluation.composing import Subject
 from emsync_train.export import load_checkpoint
-from emsync_train.labels import AffectLabeller
-from emsync_train.model import Composer
-from emsync_train.ngram import NGram
-from emsync_train.train import token_losses
+from emsync_train.memorisation import memorisation
 
-PIECE_S = 60.0
-NGRAM_ORDER = 5
-NGRAM_TOKENS = 30_000_000
-FILM_SEED = 11
-GAPS_S = (4.0, 10.0)
-"""Cuts of the composed films lie this far apart, drawn evenly."""
+Json = dict[str, Any]
+HUMAN_STRETCHES = 96
+MEMORISED_PIECES = 200
 
 
-def likelihoods(
-    network: Composer, shards: Shards, weights: dict[str, float], windows: int
-) -> dict[str, float]:
-    """Nats per token of the network and of the baselines, on the same targets."""
-    options = WindowOptions(
-        length=network.config.context,
-        horizon_s=network.config.horizon_s,
-        transpose_semitones=0,
-        tempo_spread=0.0,
-        thin_chords_share=0.0,
-        boundary_dropout=0.0,
-        affect_dropout=0.0,
-    )
-    sampler = WindowSampler(shards, shards.of_split("test"), weights, options)
-    batches = [sampler.batch(8, np.random.default_rng((7, index))) for index in range(windows // 8)]
-    pad = shards.vocabulary.special("PAD")
-    sample = _training_sample(shards, weights)
-    counted = sum(int((batch.tokens[:, NGRAM_ORDER - 1 :] != pad).sum()) for batch in batches)
-    return {
-        "windows": float(windows),
-        "tokens": float(counted),
-        "all_conditions": _network_nats(network, batches, (1, 1, 1), pad),
-        "no_boundaries": _network_nats(network, batches, (1, 1, 0), pad),
-        "no_conditions": _network_nats(network, batches, (0, 0, 0), pad),
-        "unigram": _baseline_nats(sample, 1, shards, batches),
-        f"{NGRAM_ORDER}_gram": _baseline_nats(sample, NGRAM_ORDER, shards, batches),
-    }
+@dataclass(frozen=True)
+class Evaluation:
+    """What is measured, against what, and how much of it."""
+
+    run: Path
+    shards: Shards
+    subject: Subject
+    options: ComposeOptions
+    source_weights: Mapping[str, float]
+    windows: int
+    pieces: int
+    per_cell: int
+    workers: int
+
+    def likelihood(self) -> Json:
+        """Table of `evaluation.likelihood`, a row for each set of conditions left out."""
+        network, settings = load_checkpoint(self.run / "weights.safetensors")
+        vocabulary = self.shards.vocabulary
+        if settings["vocabulary"] != vocabulary.name:
+            raise InputError(
+                f"{self.run}: trained in vocabulary {settings['vocabulary']}, not {vocabulary.name}"
+            )
+        options = WindowOptions(length=network.config.context, horizon_s=network.config.horizon_s)
+        batches = likelihood.test_batches(self.shards, self.source_weights, options, self.windows)
+        is_paper = network.config.conditioning == "prefix"
+        known = (Condition.VALENCE, Condition.AROUSAL, Condition.BOUNDARY_OFFSET_S)
+        rows = {
+            name: asdict(likelihood.network_likelihood(network, batches, vocabulary, left_out))
+            for name, left_out in likelihood.LEFT_OUT.items()
+            if not is_paper or len(left_out) == len(Condition) or set(left_out) <= set(known)
+        }
+        sample = likelihood.training_sample(self.shards, self.source_weights)
+        for name, order in (("unigram", 1), (f"{likelihood.NGRAM_ORDER}_gram", likelihood.NGRAM_ORDER)):
+            rows[name] = asdict(likelihood.baseline_likelihood(sample, order, batches, vocabulary))
+        counted = sum(int(likelihood.is_counted(batch.tokens, vocabulary).sum()) for batch in batches)
+        return {"windows": self.windows, "tokens": counted, "models": rows}
+
+    def boundaries(self) -> Json:
+        """Tables of `evaluation.boundaries` for soft, exact and without boundaries."""
+        soft = ComposeOptions(**{**vars(self.options), "sync": SyncMode.PAPER})
+        exact = ComposeOptions(**{**vars(self.options), "sync": SyncMode.EXACT})
+        with_and_without = {"soft": (soft, True), "exact": (exact, True), "none_given": (soft, False)}
+        return {
+            name: boundaries.boundary_figures(self._for_films(options, given))
+            for name, (options, given) in with_and_without.items()
+        }
+
+    def _for_films(self, options: ComposeOptions, given: bool = True) -> list[Composition]:
+        return boundaries.compose_for_boundaries(
+            self.subject, options, pieces=self.pieces, workers=self.workers, boundaries=given
+        )
+
+    def affect(self) -> Json:
+        """Table of `evaluation.affect`."""
+        asked, pieces = affect.sweep(
+            self.subject, self.options, pieces_per_cell=self.per_cell, workers=self.workers
+        )
+        return affect.affect_figures(asked, pieces)
+
+    def music(self) -> Json:
+        """Figures of composed pieces beside those of songs."""
+        table = {
+            f"{split}_songs": music.music_figures(
+                music.human_stretches(self.shards, self.source_weights, HUMAN_STRETCHES, split=split)
+            )
+            for split in ("train", "test")
+        }
+        for mode in SyncMode:
+            pieces = self._for_films(ComposeOptions(**{**vars(self.options), "sync": mode}))
+            table[f"composed_{mode}"] = music.music_figures([music.Stretch.of(piece) for piece in pieces])
+        return table
+
+    def memorisation(self) -> Json:
+        """Copied melodies of the pieces composed for films, beside those of songs."""
+        generated = [piece.notes for piece in self._for_films(self.options)]
+        figures = memorisation(self.shards, generated, pieces=MEMORISED_PIECES, rng=np.random.default_rng(0))
+        return {name: asdict(values) for name, values in figures.items()}
+
+    def parts(self) -> dict[str, Callable[[], Json]]:
+        """Every part by name."""
+        return {
+            "likelihood": self.likelihood,
+            "boundaries": self.boundaries,
+            "affect": self.affect,
+            "music": self.music,
+            "memorisation": self.memorisation,
+        }
 
 
-@torch.no_grad()
-def _network_nats(
-    network: Composer, batches: Sequence[Batch], given: tuple[int, int, int], pad: int
-) -> float:
-    """Nats per token, leaving out the first targets of a window, which the n-gram cannot say either."""
-    total, count = 0.0, 0
-    for batch in track(batches, description="likelihood"):
-        tokens = torch.from_numpy(batch.tokens)
-        present = torch.from_numpy(batch.present) * torch.tensor(given)
-        logits = network(tokens[:, :-1], torch.from_numpy(batch.conditions), present)
-        losses = token_losses(logits, tokens[:, 1:], pad)[:, NGRAM_ORDER - 2 :]
-        total += losses.sum().item()
-        count += int((tokens[:, NGRAM_ORDER - 1 :] != pad).sum())
-    return total / count
+PARTS = ("likelihood", "boundaries", "affect", "music", "memorisation")
 
 
-def _training_sample(shards: Shards, weights: dict[str, float]) -> np.ndarray:
-    """Tokens of training pieces drawn by source weight, whole pieces, up to `NGRAM_TOKENS`."""
-    rng = np.random.default_rng(3)
-    pieces = [piece for piece in shards.of_split("train") if weights.get(piece.source, 1.0) > 0]
-    repeats = [piece for piece in pieces for _ in range(max(round(weights.get(piece.source, 1.0)), 1))]
-    parts, length = [], 0
-    for index in rng.permutation(len(repeats)):
-        parts.append(shards.tokens_of(repeats[index]))
-        length += len(parts[-1])
-        if length >= NGRAM_TOKENS:
-            break
-    return np.concatenate(parts)
+def update_results(path: Path, facts: Json, name: str, section: Json, command: str) -> None:
+    """Write one section of a result file; sections of other weights or another corpus are thrown away."""
+    results: Json = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if any(results.get(key) != value for key, value in facts.items()):
+        results = dict(facts)
+    results[name] = {"command": command, **section}
+    with atomic_output(path, overwrite=True) as temporary:
+        temporary.write_text(json.dumps(_rounded(results), indent=1) + "\n", encoding="utf-8")
 
 
-def _baseline_nats(sample: np.ndarray, order: int, shards: Shards, batches: Sequence[Batch]) -> float:
-    model = NGram(sample, order=order, vocabulary_size=shards.vocabulary.size)
-    pad = shards.vocabulary.special("PAD")
-    parts = []
-    for batch in batches:
-        for row in batch.tokens:
-            counted = row != pad
-            counted[: NGRAM_ORDER - 1] = False
-            parts.append(model.nats(row.astype(np.uint16), counted))
-    return float(np.concatenate(parts).mean())
+def _rounded(value: Any) -> Any:
+    """Floats to five digits; NaN, which JSON does not know, to null."""
+    if isinstance(value, dict):
+        return {key: _rounded(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(inner) for inner in value]
+    if isinstance(value, float):
+        return round(value, 5) if np.isfinite(value) else None
+    return value
 
 
-Figures = dict[str, Callable[[Notes, Ticks, int], float]]
-
-FIGURES: Figures = {
-    "note_density_per_s": lambda notes, bars, end: metrics.note_density(notes, end),
-    "polyphony": lambda notes, bars, end: metrics.polyphony(notes),
-    "pitch_class_entropy_bits": lambda notes, bars, end: metrics.pitch_class_entropy(notes),
-    "scale_consistency": lambda notes, bars, end: metrics.scale_consistency(notes),
-    "pitch_range_semitones": lambda notes, bars, end: metrics.pitch_range(notes),
-    "empty_bar_rate": metrics.empty_bar_rate,
-    "empty_time_rate": lambda notes, bars, end: metrics.empty_time_rate(notes, end),
-    "groove_consistency": metrics.groove_consistency,
-    "repeated_bar_rate": metrics.repeated_bar_rate,
-    "bars_per_minute": lambda notes, bars, end: len(bars) * 60 * TICKS_PER_S / end,
-    "longest_silence_s": lambda notes, bars, end: metrics.longest_silence_s(notes, end),
-    "stuck_notes": lambda notes, bars, end: float(metrics.stuck_notes(notes)),
-}
-
-
-def film_of(rng: np.random.Generator, name: str) -> CueSheet:
-    """A made-up film of `PIECE_S`: cuts `GAPS_S` apart, one affect drawn evenly over the plane."""
-    boundaries = []
-    time_s = rng.uniform(*GAPS_S)
-    while time_s < PIECE_S - 1:
-        boundaries.append(Boundary(round(float(time_s), 3), 1.0, "cut"))
-        time_s += rng.uniform(*GAPS_S)
-    valence, arousal = rng.uniform(-0.9, 0.9, 2)
-    affect = AffectCurve((AffectPoint(0.0, float(valence), float(arousal)),))
-    return CueSheet(name, PIECE_S, Fraction(25), (), (), tuple(boundaries), (), affect)
-
-
-def composed_pieces(model: ComposerModel, count: int, options: ComposeOptions) -> list[Composition]:
-    """`count` pieces for made-up films, seeds 0, 1, 2, ..."""
-    films = [film_of(np.random.default_rng((FILM_SEED, index)), f"film {index}") for index in range(count)]
-    numbered = list(enumerate(films))
-    return [
-        compose_with(model, film, replace(options, seed=seed))
-        for seed, film in track(numbered, description=f"composing ({options.sync})")
-    ]
-
-
-def music_figures(stretches: Sequence[tuple[Notes, Ticks, int]]) -> dict[str, dict[str, float]]:
-    """Mean and standard deviation of every figure over stretches of (notes, bars, length in ticks)."""
-    table = {}
-    for name, figure in FIGURES.items():
-        values = np.array([figure(*stretch) for stretch in stretches], float)
-        values = values[np.isfinite(values)]
-        table[name] = {"mean": float(values.mean()), "deviation": float(values.std()), "pieces": len(values)}
-    return table
-
-
-def human_stretches(
-    shards: Shards, weights: dict[str, float], count: int, *, split: str = "test"
-) -> list[tuple[Notes, Ticks, int]]:
-    """`count` stretches of `PIECE_S` from songs of a split, drawn as in training, notes cut at both ends."""
-    rng = np.random.default_rng(5)
-    pieces = shards.of_split(split)
-    shares = np.array([weights.get(piece.source, 1.0) * piece.token_count for piece in pieces])
-    length = int(PIECE_S * TICKS_PER_S)
-    stretches: list[tuple[Notes, Ticks, int]] = []
-    while len(stretches) < count:
-        piece = decode(shards.tokens_of(pieces[rng.choice(len(pieces), p=shares / shares.sum())]))
-        if piece.end_ticks < length:
-            continue
-        begin = int(rng.integers(piece.end_ticks - length + 1))
-        onset = piece.notes["onset_ticks"]
-        notes = piece.notes[(onset >= begin) & (onset < begin + length)].copy()
-        notes["onset_ticks"] -= begin
-        notes["duration_ticks"] = np.minimum(notes["duration_ticks"], length - notes["onset_ticks"])
-        bars = piece.bar_onsets_ticks
-        stretches.append((notes, bars[(bars >= begin) & (bars < begin + length)] - begin, length))
-    return stretches
-
-
-def boundary_figures(pieces: Sequence[Composition]) -> dict[str, float]:
-    """How the CHORDs of the pieces answer the boundaries of their own film and of the next piece's film."""
-    boundaries = [np.array([hit.boundary.time_s for hit in piece.hits]) for piece in pieces]
-    chords = [np.array(piece.chord_onsets_ticks) * TICK_S for piece in pieces]
-    shuffled = [*boundaries[1:], boundaries[0]]
-    table: dict[str, float] = {"boundaries": float(sum(map(len, boundaries)))}
-    for tolerance_s in (0.05, 0.25, 1.0):
-        name = f"{round(tolerance_s * 1000)}_ms"
-        table[f"f1_{name}"] = _mean_f1(boundaries, chords, tolerance_s)
-        table[f"recall_{name}"] = _mean_recall(boundaries, chords, tolerance_s)
-        table[f"shuffled_f1_{name}"] = _mean_f1(shuffled, chords, tolerance_s)
-    return table
-
-
-def affect_figures(pieces: Sequence[Composition]) -> dict[str, float]:
-    """Correlation of the affect asked for with the labels of what was composed, over the pieces.
-
-    The labeller is the one that made the training labels, so this tells whether the network obeys, not whether
-    listeners agree. Velocities, which follow arousal by rule, are made equal before.
-    """
-    labeller = AffectLabeller.load()
-    asked, heard = [], []
-    for index, piece in enumerate(pieces):
-        point = film_of(np.random.default_rng((FILM_SEED, index)), "").affect.points[0]
-        notes = piece.notes.copy()
-        notes["velocity"] = DEFAULT_VELOCITY
-        labels = labeller.label(notes, piece.duration_ticks * TICK_S)
-        asked.append((point.valence, point.arousal))
-        heard.append((labels.valence.mean(), labels.arousal.mean()))
-    columns = np.concatenate((np.array(asked), np.array(heard)), axis=1)
-    correlations = np.corrcoef(columns, rowvar=False)
-    return {"pieces": len(pieces), "valence_r": correlations[0, 2], "arousal_r": correlations[1, 3]}
-
-
-def _mean_f1(references: Sequence[Floats], estimates: Sequence[Floats], tolerance_s: float) -> float:
-    pairs = zip(references, estimates, strict=True)
-    return float(np.nanmean([metrics.f1(metrics.match_onsets(*pair, tolerance_s)) for pair in pairs]))
-
-
-def _mean_recall(references: Sequence[Floats], estimates: Sequence[Floats], tolerance_s: float) -> float:
-    pairs = zip(references, estimates, strict=True)
-    return float(np.nanmean([metrics.recall(metrics.match_onsets(*pair, tolerance_s)) for pair in pairs]))
-
-
-def evaluate(run: Path, shards: Shards, *, windows: int, pieces: int) -> dict[str, object]:
-    """All figures of the shipped composer and of the run it was exported from."""
+def _facts(run: Path, shards: Shards, *, shipped: bool) -> Json:
+    """What the results are of."""
     network, settings = load_checkpoint(run / "weights.safetensors")
-    source_weights = dict(settings["source_weights"])
-    model = ComposerModel.load(load_weights(COMPOSER))
-    composed = {mode: composed_pieces(model, pieces, ComposeOptions(sync=mode)) for mode in SyncMode}
-    stretches = {
-        mode: [(piece.notes, np.array(piece.bar_onsets_ticks), piece.duration_ticks) for piece in written]
-        for mode, written in composed.items()
-    }
     return {
-        "command": f"python -m emsync_train.evaluate --windows {windows} --pieces {pieces}",
-        "weights_sha256": weights_entry(COMPOSER).sha256,
-        "corpus_tokens_sha256": shards.tokens_sha256,
+        "run": run.name,
         "parameters": network.parameter_count,
-        "nats_per_token": likelihoods(network, shards, source_weights, windows),
-        "music": {
-            "training": music_figures(human_stretches(shards, source_weights, 4 * pieces, split="train")),
-            "human": music_figures(human_stretches(shards, source_weights, 4 * pieces)),
-            **{f"composed_{mode}": music_figures(stretches[mode]) for mode in SyncMode},
-        },
-        "affect": {str(mode): affect_figures(composed[mode]) for mode in SyncMode},
-        "boundaries": {str(mode): boundary_figures(composed[mode]) for mode in SyncMode},
+        "corpus_tokens_sha256": shards.tokens_sha256,
+        "vocabulary": settings["vocabulary"],
+        "weights_sha256": weights_entry(COMPOSER).sha256 if shipped else None,
     }
 
 
@@ -276,17 +171,51 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, help="run folder of emsync_train.train")
     parser.add_argument("--shards", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    parser.add_argument("--shipped", action="store_true", help="compose with the package's weights")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--windows", type=int, default=160, help="windows of held-out music")
-    parser.add_argument("--pieces", type=int, default=24, help="pieces to compose")
+    parser.add_argument("--pieces", type=int, default=32, help="pieces of a minute for films")
+    parser.add_argument("--per-cell", type=int, default=16, help="pieces for each cell of the affect sweep")
+    parser.add_argument("--affect-guidance", type=float, default=ComposeOptions().affect_guidance)
+    parser.add_argument("--boundary-guidance", type=float, default=ComposeOptions().boundary_guidance)
+    parser.add_argument("--free-bars", action="store_true", help="bar lines where the network likes")
+    parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
     try:
-        figures = evaluate(
-            arguments.run, Shards(arguments.shards), windows=arguments.windows, pieces=arguments.pieces
-        )
+        _measure(arguments)
     except EmsyncError as error:
         sys.exit(f"error: {error}")
-    arguments.out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(figures, indent=1))
+
+
+def _measure(arguments: argparse.Namespace) -> None:
+    shards = Shards(arguments.shards)
+    _, settings = load_checkpoint(arguments.run / "weights.safetensors")
+    evaluation = Evaluation(
+        run=arguments.run,
+        shards=shards,
+        subject=Subject(None if arguments.shipped else arguments.run),
+        options=ComposeOptions(
+            affect_guidance=arguments.affect_guidance,
+            boundary_guidance=arguments.boundary_guidance,
+            planned_bars=not arguments.free_bars,
+        ),
+        source_weights=dict(settings["source_weights"]),
+        windows=arguments.windows,
+        pieces=arguments.pieces,
+        per_cell=arguments.per_cell,
+        workers=arguments.workers,
+    )
+    facts = _facts(arguments.run, shards, shipped=arguments.shipped)
+    sizes = f"--windows {arguments.windows} --pieces {arguments.pieces} --per-cell {arguments.per_cell}"
+    scales = (
+        f"--affect-guidance {arguments.affect_guidance:g} --boundary-guidance {arguments.boundary_guidance:g}"
+    )
+    flags = f"{' --shipped' if arguments.shipped else ''}{' --free-bars' if arguments.free_bars else ''}"
+    for name in arguments.parts:
+        section = evaluation.parts()[name]()
+        command = f"python -m emsync_train.evaluate --parts {name} {sizes} {scales}{flags}"
+        update_results(arguments.out, facts, name, section, command)
+        print(f"{name}: written to {arguments.out}")
 
 
 if __name__ == "__main__":

@@ -40,8 +40,10 @@ def export(
         metadata: `vocabulary` (a name of `VOCABULARIES`, required) and anything else worth keeping, such
             as the training run; the sizes of the network are added.
         quantisation: how matrices are stored, see `build_graph`.
-    Raises: ValueError if the vocabulary is unknown or has another size than the network.
+    Raises: ValueError if the vocabulary is unknown or has another size than the network, or if the network is
+        of a kind that the decode engine does not run (`configs/paper.toml` and some ablations).
     """
+    _check_kind(model.config)
     if quantisation not in get_args(Quantisation):
         raise ValueError(f"quantisation must be one of {get_args(Quantisation)}, not {quantisation!r}")
     properties = _properties(model.config, metadata, quantisation)
@@ -51,6 +53,14 @@ def export(
     onnx.checker.check_model(proto)
     with atomic_output(path, overwrite=True) as temporary:
         temporary.write_bytes(proto.SerializeToString(deterministic=True))
+
+
+def _check_kind(config: ModelConfig) -> None:
+    """The engine runs the network that is shipped, in any size."""
+    shipped = ModelConfig(config.vocabulary_size)
+    for name in ("positions", "conditioning", "norm", "activation", "tied_output"):
+        if getattr(config, name) != getattr(shipped, name):
+            raise ValueError(f"a network with {name} {getattr(config, name)!r} cannot be exported")
 
 
 def _properties(config: ModelConfig, metadata: Mapping[str, str], quantisation: str) -> dict[str, str]:
@@ -63,7 +73,8 @@ def _properties(config: ModelConfig, metadata: Mapping[str, str], quantisation: 
             f"vocabulary {vocabulary.name!r} has {vocabulary.size} tokens, "
             f"the network {config.vocabulary_size}"
         )
-    sizes = {name: str(value) for name, value in asdict(config).items() if name != "dropout"}
+    kinds = {"dropout", "positions", "conditioning", "norm", "activation", "tied_output"}
+    sizes = {name: str(value) for name, value in asdict(config).items() if name not in kinds}
     facts = {**sizes, "format": FORMAT, "quantisation": quantisation, "rope_base": str(ROPE_BASE)}
     clash = facts.keys() & metadata.keys()
     if clash:

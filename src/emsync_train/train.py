@@ -2,6 +2,7 @@
 
 Command: python -m emsync_train.train --config configs/small.toml --shards DIR --run DIR [--minutes 25]
 
+Of third parties this needs torch, numpy, safetensors and Lightning Fabric alone; TensorBoard is used if it is there.
 The run folder holds `config.json`, `checkpoint.pt` (network, optimiser and step: training state, never shipped),
 `weights.safetensors` (the network alone), `log.jsonl` (a line per report) and TensorBoard events. Started again
 with the same folder, it goes on from the checkpoint and sees the very windows it would have seen.
@@ -15,25 +16,31 @@ import math
 import sys
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
-from torch.utils.tensorboard import SummaryWriter
+from torch.utils.data import DataLoader, Dataset
 
 from emsync.errors import EmsyncError, InputError
 from emsync_train.dataset import Batch, Shards, WindowOptions, WindowSampler
 from emsync_train.model import Composer, ModelConfig
+from emsync_train.start import Start
+from emsync_train.throughput import flops_per_token, peak_flops
 
-Precision: TypeAlias = Literal["32-true", "bf16-mixed", "bf16-true", "16-mixed"]
+try:
+    from lightning_fabric import Fabric
+except ImportError:  # the package `lightning` brings it under its own name
+    from lightning.fabric import Fabric  # type: ignore[no-redef]
+
+Precision: TypeAlias = Literal["32-true", "bf16-mixed", "16-mixed"]
+_COUNTS = ("total_tokens", "batch_size", "report_every_steps", "validate_every_steps", "validation_batches")
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,7 @@ class TrainingConfig:
     weight_decay: float = 0.1
     gradient_clip: float = 1.0
     chord_loss_weight: float = 1.0
+    ema_decay: float = 0.0
     seed: int = 1
     precision: Precision = "32-true"
     compile: bool = False
@@ -58,25 +66,11 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if self.precision not in get_args(Precision):
             raise ValueError(f"precision {self.precision!r} is none of {', '.join(get_args(Precision))}")
-
-
-@dataclass(frozen=True)
-class Start:
-    """Weights of an earlier run to begin with; parameters named `fresh...` keep their initialisation."""
-
-    weights: str
-    fresh: str | None = None
-
-    def load_into(self, network: Composer) -> None:
-        """Raises InputError if the weights are missing or of another network."""
-        try:
-            loaded = load_file(self.weights)
-            known = network.state_dict()
-            kept = {name for name in known if self.fresh is not None and name.startswith(self.fresh)}
-            network.load_state_dict({**known, **loaded, **{name: known[name] for name in kept}})
-        except (OSError, SafetensorError, RuntimeError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"{self.weights}: not weights to start from ({reason})") from error
+        for name in _COUNTS:
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 <= self.ema_decay < 1:
+            raise ValueError(f"ema_decay must lie in [0, 1), got {self.ema_decay}")
 
 
 @dataclass(frozen=True)
@@ -95,9 +89,14 @@ def read_config(path: Path, shards: Shards) -> RunConfig:
     """The configuration for these shards. Raises InputError naming the file and the wrong key or value."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-        unknown = set(table) - {"model", "training", "windows", "source_weights"}
+        unknown = set(table) - {"vocabulary", "model", "training", "windows", "source_weights"}
         if unknown:
             raise TypeError(f"unknown table [{', '.join(sorted(unknown))}]")
+        wanted = table.get("vocabulary", shards.vocabulary.name)
+        if wanted != shards.vocabulary.name:
+            raise ValueError(
+                f"vocabulary {wanted!r} is asked for, the shards have {shards.vocabulary.name!r}"
+            )
         model = ModelConfig(vocabulary_size=shards.vocabulary.size, **table["model"])
         return RunConfig(
             vocabulary=shards.vocabulary.name,
@@ -129,11 +128,23 @@ def token_losses(logits: Tensor, targets: Tensor, pad: int) -> Tensor:
     return losses.view_as(targets)
 
 
+class StepBatches(Dataset[Batch]):
+    """The batch of each step for one process, whatever was drawn before."""
+
+    def __init__(self, sampler: WindowSampler, *, seed: int, size: int, rank: int) -> None:
+        self.sampler, self.seed, self.size, self.rank = sampler, seed, size, rank
+
+    def __getitem__(self, step: int) -> Batch:
+        return self.sampler.batch(self.size, np.random.default_rng((self.seed, step, self.rank)))
+
+
 class Trainer:
     """One run: network, optimiser, step, and the folder they are kept in."""
 
-    def __init__(self, fabric: Fabric, config: RunConfig, shards: Shards, run: Path) -> None:
-        self.fabric, self.config, self.run = fabric, config, run
+    def __init__(
+        self, fabric: Fabric, config: RunConfig, shards: Shards, run: Path, workers: int = 0
+    ) -> None:
+        self.fabric, self.config, self.run, self.workers = fabric, config, run, workers
         self.pad = shards.vocabulary.special("PAD")
         self.chord = shards.vocabulary.special("CHORD")
         weights = config.source_weights
@@ -150,12 +161,15 @@ class Trainer:
         if config.training.compile:
             network = torch.compile(network)
         self.network, self.optimiser = fabric.setup(network, optimiser)
+        self.averages = [parameter.detach().clone() for parameter in self._averaged_parameters()]
         self.step = 0
         self.seconds = 0.0
         tokens_per_step = config.training.batch_size * config.model.context
         self.total_steps = config.training.total_tokens // tokens_per_step
         self.tokens_per_step = tokens_per_step
-        self.writer = SummaryWriter(str(run / "tensorboard")) if fabric.is_global_zero else None
+        self.flops_per_token = flops_per_token(config.model)
+        self.peak_flops = peak_flops(fabric.device)
+        self.writer = _summary_writer(run) if fabric.is_global_zero else None
 
     def _parameter_groups(self, network: Composer) -> list[dict[str, Any]]:
         """Weight decay for matrices, except those that read the conditions: it would put them to sleep."""
@@ -167,40 +181,75 @@ class Trainer:
         decay = self.config.training.weight_decay
         return [{"params": decayed, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
 
-    def fit(self, minutes: float | None) -> None:
-        """Train until the token budget or the wall-clock budget is spent; a checkpoint is left either way."""
+    def fit(self, minutes: float | None = None, steps: int | None = None) -> None:
+        """Train until the token budget, the clock or a number of steps is spent; a checkpoint is left either way."""
         self._resume()
         began = time.monotonic()
         reported_s, reported_step, running = began, self.step, torch.zeros(())
-        while self.step < self.total_steps and not self._out_of_time(began, minutes):
-            running = running + self._train_step()
+        last_step = self.total_steps if steps is None else min(self.total_steps, steps)
+        for batch in self._batches(last_step):
+            if self._out_of_time(began, minutes):
+                break
+            running = running + self._train_step(batch)
             self.step += 1
             if self.step % self.config.training.report_every_steps == 0:
                 now = time.monotonic()
-                steps = self.step - reported_step
-                self._report(running.item() / steps, steps * self.tokens_per_step / (now - reported_s))
+                count = self.step - reported_step
+                self._report(running.item() / count, count * self.tokens_per_step / (now - reported_s))
                 reported_s, reported_step, running = now, self.step, torch.zeros(())
             if self.step % self.config.training.validate_every_steps == 0:
                 self._save()
                 self._log({"validation_nats_per_token": self.validate()})
-        self._log({"validation_nats_per_token": self.validate()})
+        self._log(self._final_figures())
         self._save()
         if self.writer is not None:
             self.writer.close()
+
+    def _batches(self, last_step: int) -> Iterator[Batch]:
+        """What this process learns from in each step that is left, drawn ahead by worker processes if any."""
+        training = self.config.training
+        size = training.batch_size // self.fabric.world_size
+        batches = StepBatches(self.sampler, seed=training.seed, size=size, rank=self.fabric.global_rank)
+        loader: DataLoader[Batch] = DataLoader(
+            batches,
+            batch_size=None,
+            sampler=range(self.step, last_step),
+            num_workers=self.workers,
+            collate_fn=_as_it_is,
+        )
+        return iter(loader)
+
+    def _final_figures(self) -> dict[str, float]:
+        """Held-out nats per token of the weights and, where there are any, of their averages."""
+        figures = {"validation_nats_per_token": self.validate()}
+        if self.averages:
+            self._swap_averages()
+            figures["validation_nats_per_token_of_averages"] = self.validate()
+            self._swap_averages()
+        return figures
+
+    def _averaged_parameters(self) -> list[torch.nn.Parameter]:
+        return list(self.network.parameters()) if self.config.training.ema_decay else []
+
+    @torch.no_grad()
+    def _swap_averages(self) -> None:
+        """Exchange the weights and their running averages."""
+        for parameter, average in zip(self._averaged_parameters(), self.averages, strict=True):
+            kept = parameter.detach().clone()
+            parameter.copy_(average)
+            average.copy_(kept)
 
     def _out_of_time(self, began: float, minutes: float | None) -> bool:
         spent = minutes is not None and time.monotonic() - began > minutes * 60
         return bool(self.fabric.broadcast(spent))
 
-    def _train_step(self) -> Tensor:
+    def _train_step(self, batch: Batch) -> Tensor:
         """One update; returns the unweighted loss in nats per token, detached."""
         training = self.config.training
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate_at(self.step, training, self.total_steps)
         torch.manual_seed(training.seed + self.step)  # for dropout, so that a resumed run drops the same
-        share = training.batch_size // self.fabric.world_size
-        rng = np.random.default_rng((training.seed, self.step, self.fabric.global_rank))
-        tokens, conditions, present = self._on_device(self.sampler.batch(share, rng))
+        tokens, conditions, present = self._on_device(batch)
         losses = token_losses(self.network(tokens[:, :-1], conditions, present), tokens[:, 1:], self.pad)
         counted = tokens[:, 1:] != self.pad
         emphasis = torch.where(tokens[:, 1:] == self.chord, training.chord_loss_weight, 1.0) * counted
@@ -209,7 +258,11 @@ class Trainer:
         self.fabric.clip_gradients(self.network, self.optimiser, max_norm=training.gradient_clip)
         self.optimiser.step()
         self.optimiser.zero_grad()
-        return (losses.sum() / counted.sum()).detach().cpu()
+        if self.averages:
+            with torch.no_grad():
+                parameters: list[Tensor] = list(self._averaged_parameters())
+                torch._foreach_lerp_(self.averages, parameters, 1 - training.ema_decay)
+        return (losses.sum() / counted.sum()).detach()
 
     @torch.no_grad()
     def validate(self) -> float:
@@ -236,9 +289,17 @@ class Trainer:
             {
                 "train_nats_per_token": loss,
                 "tokens_per_s": tokens_per_s,
+                **self._utilisation(tokens_per_s),
                 "learning_rate": self.optimiser.param_groups[0]["lr"],
             }
         )
+
+    def _utilisation(self, tokens_per_s: float) -> dict[str, float]:
+        """Share of the matrix peak of all devices that training used (MFU), where the peak is known."""
+        if self.peak_flops is None:
+            return {}
+        share = tokens_per_s * self.flops_per_token / (self.peak_flops * self.fabric.world_size)
+        return {"model_flops_utilisation": share}
 
     def _log(self, values: dict[str, float]) -> None:
         if not self.fabric.is_global_zero:
@@ -262,14 +323,19 @@ class Trainer:
             "optimiser": self.optimiser,
             "step": self.step,
             "seconds": self.seconds,
+            "averages": self.averages,
         }
         self.fabric.save(self.run / "checkpoint.pt.new", state)
         if self.fabric.is_global_zero:
             (self.run / "checkpoint.pt.new").replace(self.run / "checkpoint.pt")
+            if self.averages:
+                self._swap_averages()
             weights = {
                 name.removeprefix("_orig_mod."): value.detach().cpu().contiguous()
                 for name, value in self.network.state_dict().items()
             }
+            if self.averages:
+                self._swap_averages()
             save_file(weights, self.run / "weights.safetensors.new", {"step": str(self.step)})
             (self.run / "weights.safetensors.new").replace(self.run / "weights.safetensors")
         self.fabric.barrier()
@@ -281,6 +347,22 @@ class Trainer:
         state: dict[str, Any] = {"network": self.network, "optimiser": self.optimiser}
         rest = self.fabric.load(checkpoint, state, strict=True)
         self.step, self.seconds = int(rest["step"]), float(rest["seconds"])
+        parameters = self._averaged_parameters()  # as many as the averages, unless ema_decay was changed
+        before = rest["averages"] or [parameter.detach().clone() for parameter in parameters]
+        self.averages = [average.to(self.fabric.device) for average in before[: len(parameters)]]
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _summary_writer(run: Path) -> Any:
+    """A TensorBoard writer, or None where TensorBoard is not installed: `log.jsonl` has the same numbers."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415
+    except ImportError:
+        return None
+    return SummaryWriter(str(run / "tensorboard"))
 
 
 def write_config(config: RunConfig, shards: Shards, run: Path) -> None:
@@ -304,6 +386,13 @@ def main() -> None:
     parser.add_argument("--start", help="weights.safetensors of an earlier run to begin with")
     parser.add_argument("--fresh", help="with --start: parameters of this prefix are not taken over")
     parser.add_argument("--minutes", type=float, help="stop after this long and leave a checkpoint")
+    parser.add_argument(
+        "--steps", type=_count, help="stop after this many steps in all and leave a checkpoint"
+    )
+    parser.add_argument(
+        "--total-tokens", type=_count, help="instead of the configuration's: sets the schedule"
+    )
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw windows ahead")
     parser.add_argument("--processes", type=int, default=1, help="processes of data-parallel training")
     parser.add_argument("--threads", type=int, help="CPU threads of each process")
     arguments = parser.parse_args()
@@ -313,11 +402,21 @@ def main() -> None:
         sys.exit(f"error: {error}")
 
 
+def _count(text: str) -> int:
+    """A whole number of at least 1."""
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return int(text)
+
+
 def _launch(arguments: argparse.Namespace) -> None:
     shards = Shards(arguments.shards)
     config = read_config(arguments.config, shards)
     if arguments.start:
         config = replace(config, start=Start(arguments.start, arguments.fresh))
+    if arguments.total_tokens is not None:
+        training = replace(config.training, total_tokens=arguments.total_tokens)
+        config = replace(config, training=training)
     if arguments.processes < 1 or config.training.batch_size % arguments.processes:
         raise InputError(
             f"{arguments.config}: batch_size {config.training.batch_size} cannot be shared evenly by "
@@ -329,7 +428,8 @@ def _launch(arguments: argparse.Namespace) -> None:
     def train(fabric: Fabric) -> None:
         if arguments.threads:
             torch.set_num_threads(arguments.threads)
-        Trainer(fabric, config, Shards(arguments.shards), arguments.run).fit(arguments.minutes)
+        trainer = Trainer(fabric, config, Shards(arguments.shards), arguments.run, arguments.workers)
+        trainer.fit(arguments.minutes, arguments.steps)
 
     _with_fabric(config.training, arguments.processes, train)
 

@@ -225,3 +225,55 @@ def test_sounding_time_agrees_with_a_piano_roll(rows: list[tuple[int, int, int, 
         assert metrics.polyphony(notes) == pytest.approx(sounding.sum() / np.count_nonzero(sounding))
     assert metrics.polyphony_rate(notes, duration) == pytest.approx(np.mean(sounding[:duration] >= 2))
     assert metrics.empty_time_rate(notes, duration) == pytest.approx(np.mean(~anything[:duration]))
+
+
+def test_velocity_spread_is_the_standard_deviation_of_all_velocities() -> None:
+    notes = notes_of((0, 5, PIANO, 60), (0, 5, DRUMS, 36))
+    notes["velocity"] = (60, 100)
+    assert metrics.velocity_spread(notes) == 20.0
+    assert math.isnan(metrics.velocity_spread(NOTHING))
+
+
+def test_notes_per_instant_counts_notes_struck_at_one_tick() -> None:
+    notes = notes_of((0, 5, PIANO, 60), (0, 5, PIANO, 64), (0, 5, DRUMS, 36), (9, 5, PIANO, 60))
+    assert metrics.notes_per_instant(notes) == 2.0
+    assert math.isnan(metrics.notes_per_instant(NOTHING))
+
+
+def test_sixteenths_and_triplets_of_a_bar_are_on_the_grid() -> None:
+    sixteenths = [(240 * k // 16, 5, 60) for k in range(16)]
+    triplets = [(240 + 240 * k // 12, 5, 60) for k in range(12)]
+    notes = piano(*sixteenths, *triplets)
+    bars = np.array([0, 240])
+    assert metrics.on_grid_rate(notes, bars, 480, tolerance_ticks=0) == 1.0
+
+
+def test_an_onset_two_ticks_off_the_grid_is_off_it() -> None:
+    notes = piano((0, 5, 60), (16, 5, 60), (32, 5, 60), (239, 5, 60))
+    assert metrics.on_grid_rate(notes, np.array([0, 240]), 480) == 3 / 4
+
+
+def test_a_chord_is_one_onset_on_the_grid() -> None:
+    notes = piano((0, 5, 60), (0, 5, 64), (0, 5, 67), (7, 5, 60))
+    assert metrics.on_grid_rate(notes, np.array([0]), 240) == 1 / 2
+
+
+def test_onsets_outside_bars_are_neither_on_nor_off_the_grid() -> None:
+    notes = piano((7, 5, 60), (240, 5, 60), (487, 5, 60))
+    assert metrics.on_grid_rate(notes, np.array([240]), 480) == 1.0
+    assert math.isnan(metrics.on_grid_rate(notes, np.zeros(0, np.int64), 480))
+    assert math.isnan(metrics.on_grid_rate(NOTHING, np.array([0]), 480))
+
+
+def test_onsets_at_every_tick_are_on_the_grid_by_chance_alone() -> None:
+    notes = piano(*[(tick, 1, 60) for tick in range(480)])
+    bars = np.array([0, 240])
+    assert metrics.on_grid_rate(notes, bars, 480) == metrics.on_grid_chance(bars, 480) == 24 * 3 / 240
+    assert math.isnan(metrics.on_grid_chance(np.zeros(0, np.int64), 480))
+
+
+def test_median_signed_offset_is_not_moved_by_one_late_answer() -> None:
+    matches = metrics.match_onsets(np.array([1.0, 3.0, 5.0]), np.array([1.1, 2.9, 5.9]), 1.0)
+    assert metrics.median_signed_offset_s(matches) == pytest.approx(0.1)
+    nothing = metrics.match_onsets(np.array([1.0]), np.array([3.0]), 0.5)
+    assert math.isnan(metrics.median_signed_offset_s(nothing))

@@ -1,4 +1,4 @@
-"""How loudly each note is played: arousal sets the level, bars and answered boundaries stand out.
+"""How loudly each note is played: arousal sets the level, the network shades it, answered boundaries stand out.
 
 The paper's model has no velocity; its demo plays every note at 80 and the piano and guitar notes of CHORD
 tokens at 120 (section 1). Here the level follows the film, and the accent is an addition to it.
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from emsync.music.chords import TOGETHER_TICKS
+from emsync.music.tokenizer import DEFAULT_VELOCITY
 from emsync.types import TICK_S, AffectCurve, Floats, Hit, InstrumentGroup, Notes, Ticks
 
 LEVEL = 64.0
@@ -43,7 +44,8 @@ def shape_dynamics(
 ) -> Notes:
     """A copy of `notes` with velocities in 1..127; nothing else changes and nothing is random.
 
-    velocity = LEVEL + AROUSAL_RANGE * arousal(onset) + balance of the group + the largest accent. Accents:
+    velocity = LEVEL + AROUSAL_RANGE * arousal(onset) + balance of the group + how much softer or louder than
+    `DEFAULT_VELOCITY` the network struck the note + the largest accent. Accents:
     `HIT_ACCENT` for every note of a chord that answered a boundary, `CHORD_ACCENT` for piano and guitar
     notes of other chords, `BAR_ACCENT` at bar starts. A chord's notes are those struck at most
     `TOGETHER_TICKS` after its onset. Apart from accents the level is as continuous as the affect curve.
@@ -58,7 +60,8 @@ def shape_dynamics(
         CHORD_ACCENT * in_chord_group * _struck_at(onsets_ticks, chord_onsets_ticks, TOGETHER_TICKS),
         BAR_ACCENT * _struck_at(onsets_ticks, bar_onsets_ticks, 0),
     ]
-    velocity = np.rint(level + balance + np.max(accents, axis=0))
+    struck = notes["velocity"].astype(np.float64) - DEFAULT_VELOCITY
+    velocity = np.rint(level + balance + struck + np.max(accents, axis=0))
     shaped = notes.copy()
     shaped["velocity"] = np.clip(velocity, 1, 127)
     return shaped

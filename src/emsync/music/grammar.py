@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.music.chords import CHORD_PITCHES
-from emsync.music.vocabulary import LONGEST_SHIFT_TICKS, PITCHES, Vocabulary
+from emsync.music.vocabulary import LONGEST_SHIFT_TICKS, NOTE_COUNT, PITCHES, Vocabulary
 from emsync.types import TICKS_PER_S, InstrumentGroup
 
 Mask = NDArray[np.bool_]
@@ -42,18 +42,30 @@ class Grammar:
     `now_ticks` is the time of the music so far. `allowed` looks, `accept` moves on.
     """
 
-    def __init__(self, vocabulary: Vocabulary, *, end_ticks: int, limits: Limits | None = None) -> None:
-        if vocabulary.on.size != len(InstrumentGroup) * PITCHES:
-            raise ValueError(f"vocabulary {vocabulary.name!r} has an unknown set of ON tokens")
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        *,
+        end_ticks: int,
+        limits: Limits | None = None,
+        groups: frozenset[InstrumentGroup] = frozenset(InstrumentGroup),
+        bars_are_planned: bool = False,
+    ) -> None:
+        """A piece of `end_ticks` in which only `groups` play.
+
+        With `bars_are_planned` a BAR comes where the caller says `bar_required`, and nowhere else.
+        """
+        if not groups - {InstrumentGroup.DRUMS}:
+            raise ValueError("at least one group with pitches must play")
         self.vocabulary, self.end_ticks, self.limits = vocabulary, end_ticks, limits or Limits()
+        self.bars_are_planned = bars_are_planned
         self.now_ticks = 0
-        self._onset_ticks = np.full(vocabulary.on.size, -1, np.int64)
-        self._has_off = np.isin(
-            np.arange(vocabulary.on.size) // PITCHES, [int(g) for g in vocabulary.off_groups]
-        )
-        offs = np.arange(vocabulary.off.first, vocabulary.off.stop)
-        self._on_of_off = vocabulary.started_by(offs) - vocabulary.on.first
-        self._pitched = np.arange(vocabulary.on.size) >= PITCHES * (InstrumentGroup.DRUMS + 1)
+        self._onset_ticks = np.full(NOTE_COUNT, -1, np.int64)
+        group_of_note = np.arange(NOTE_COUNT) // PITCHES
+        self._has_off = np.isin(group_of_note, [int(group) for group in vocabulary.off_groups])
+        self._plays = np.isin(group_of_note, [int(group) for group in groups])
+        self._note_of_off = vocabulary.notes_of(np.arange(vocabulary.off.first, vocabulary.off.stop))
+        self._pitched = group_of_note > InstrumentGroup.DRUMS
         self._last_bar_ticks = -(10**9)
         self._last_token = -1
         self._last_shift_ticks = LONGEST_SHIFT_TICKS
@@ -66,52 +78,64 @@ class Grammar:
 
     @property
     def sounding(self) -> Mask:
-        """Notes that sound now, by ON token counted from the first, shape (440,)."""
+        """Notes that sound now, by number of the note, shape (440,)."""
         return self._onset_ticks >= 0
 
-    def allowed(self, *, chord_required: bool = False) -> Mask:
+    def allowed(self, *, chord_required: bool = False, bar_required: bool = False) -> Mask:
         """True at every token that may come next, shape (V,).
 
         Args:
             chord_required: a boundary lies on this instant: no note and no step before its CHORD. At the
                 beginning of an instant there is always something allowed: with every voice taken, an OFF.
+            bar_required: a planned bar line lies on this instant: nothing but OFF before its BAR.
         """
         vocabulary = self.vocabulary
         mask = np.zeros(vocabulary.size, bool)
         ons = self._allowed_ons()
         if self._chord_pitches is not None:
-            mask[vocabulary.on.first : vocabulary.on.stop] = self._chord_notes(ons, self._chord_pitches)
+            self._allow_ons(mask, self._chord_notes(ons, self._chord_pitches))
             return mask
         overdue = self._overdue()
         mask[vocabulary.off.first : vocabulary.off.stop] = self._allowed_offs()
         if overdue.any():
-            mask[vocabulary.off.first : vocabulary.off.stop] &= overdue[self._on_of_off]
+            mask[vocabulary.off.first : vocabulary.off.stop] &= overdue[self._note_of_off]
             if mask.any():
                 return mask
         has_room = bool(self._chord_notes(ons, set()).any())
         if self._rank(self._last_token) < 2 and (has_room or not chord_required):
-            bar_is_due = self.now_ticks - self._last_bar_ticks >= self.limits.shortest_bar_ticks
-            mask[vocabulary.special("BAR")] = bar_is_due
+            mask[vocabulary.special("BAR")] = self._bar_may_come(bar_required)
+        if bar_required:
+            return mask
         if self._rank(self._last_token) < 3:
             mask[vocabulary.special("CHORD")] = has_room
         if chord_required:
             return mask
-        mask[vocabulary.on.first : vocabulary.on.stop] = ons
+        self._allow_ons(mask, ons)
         self._allow_shifts(mask)
         return mask
+
+    def _bar_may_come(self, bar_required: bool) -> bool:
+        if self.bars_are_planned:
+            return bar_required
+        return self.now_ticks - self._last_bar_ticks >= self.limits.shortest_bar_ticks
+
+    def _allow_ons(self, mask: Mask, notes: Mask) -> None:
+        """Allow the ONs, however hard they are struck, of some notes."""
+        for on in self.vocabulary.ons:
+            mask[on.first : on.stop] = notes
 
     def accept(self, token: int) -> None:
         """Take a token into the piece. The caller has looked at `allowed` before."""
         vocabulary = self.vocabulary
+        note = int(vocabulary.notes_of(np.array(token)))
         if token in vocabulary.time_shift:
             self._last_shift_ticks = token - vocabulary.time_shift.first + 1
             self.now_ticks += self._last_shift_ticks
-        elif token in vocabulary.on:
-            index = token - vocabulary.on.first
-            self._onset_ticks[index] = self.now_ticks if self._has_off[index] else -1
-            self._count_chord_pitch(index)
         elif token in vocabulary.off:
-            self._onset_ticks[self._on_of_off[token - vocabulary.off.first]] = -1
+            self._onset_ticks[note] = -1
+        elif note >= 0:
+            self._onset_ticks[note] = self.now_ticks if self._has_off[note] else -1
+            self._count_chord_pitch(note)
         elif token == vocabulary.special("BAR"):
             self._last_bar_ticks = self.now_ticks
         elif token == vocabulary.special("CHORD"):
@@ -120,37 +144,37 @@ class Grammar:
 
     def release_all(self) -> list[int]:
         """OFF tokens that end everything that sounds, in order."""
-        sounding = self.sounding[self._on_of_off]
+        sounding = self.sounding[self._note_of_off]
         return [self.vocabulary.off.first + int(place) for place in np.flatnonzero(sounding)]
 
     def _rank(self, token: int) -> int:
         """Place of a token's kind in the order of one instant; a time shift opens a new one."""
         vocabulary = self.vocabulary
-        if token in vocabulary.on:
-            return 4
         if token in vocabulary.off:
             return 1
+        if token >= 0 and vocabulary.notes_of(np.array(token)) >= 0:
+            return 4
         if token < 0 or token in vocabulary.time_shift or token == vocabulary.special("START"):
             return 0
         return 2 if token == vocabulary.special("BAR") else 3
 
     def _allowed_ons(self) -> Mask:
-        """ON tokens after the last of this instant, not sounding, within the polyphony bounds."""
+        """Notes after the last of this instant, not sounding, within the polyphony bounds, shape (440,)."""
         sounding = self.sounding
         voices = sounding.reshape(-1, PITCHES).sum(axis=1)
         full = np.repeat(voices >= self.limits.voices_per_group, PITCHES)
-        ons = ~sounding & ~full
+        ons = ~sounding & ~full & self._plays
         if voices.sum() >= self.limits.voices:
             ons &= ~self._has_off
-        if self._last_token in self.vocabulary.on:
-            ons[: self._last_token - self.vocabulary.on.first + 1] = False
+        if self._rank(self._last_token) == 4:
+            ons[: int(self.vocabulary.notes_of(np.array(self._last_token))) + 1] = False
         return ons if self.now_ticks < self.end_ticks else np.zeros_like(ons)
 
     def _allowed_offs(self) -> Mask:
         """OFF tokens of sounding notes, only at the beginning of an instant."""
         if self._rank(self._last_token) > 1:
             return np.zeros(self.vocabulary.off.size, bool)
-        return np.asarray(self.sounding[self._on_of_off])
+        return np.asarray(self.sounding[self._note_of_off])
 
     def _overdue(self) -> Mask:
         """Notes that have sounded for as long as a note may, shape (440,)."""
@@ -163,7 +187,7 @@ class Grammar:
                 self._chord_pitches = None
 
     def _chord_notes(self, ons: Mask, struck_pitches: set[int]) -> Mask:
-        """ON tokens after which one group alone could still complete the chord, shape (440,).
+        """Notes after which one group alone could still complete the chord, shape (440,).
 
         That is a little stricter than it need be, and enough never to end in a dead end: the group that could
         complete it before can do so after its lowest new pitch, too.

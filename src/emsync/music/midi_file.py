@@ -39,7 +39,15 @@ from emsync.types import (
     Ticks,
 )
 
-__all__ = ["Marker", "group_of_program", "read_markers", "read_midi", "write_midi"]
+__all__ = [
+    "Marker",
+    "group_of_program",
+    "read_markers",
+    "read_midi",
+    "read_score",
+    "seconds_at",
+    "write_midi",
+]
 
 _LONGEST_S = 24 * 3600
 _SETUP, _NOTE_OFF, _NOTE_ON = range(3)
@@ -96,8 +104,8 @@ def read_midi(path: Path) -> Notes:
 
     Raises: MidiError if the file is missing, no MIDI file, damaged, of format 2, or holds no notes.
     """
-    score = _read_score(path)
-    end_s = float(_seconds_at(np.array(score.end()), score))
+    score = read_score(path)
+    end_s = float(seconds_at(np.array(score.end()), score))
     if not 0 <= end_s <= _LONGEST_S:
         raise MidiError(f"{path}: lasts longer than 24 hours, so it is probably damaged; export it again")
     parts = [_track_notes(track, score) for track in score.tracks]
@@ -112,9 +120,9 @@ def read_markers(path: Path) -> tuple[Marker, ...]:
 
     Raises: MidiError if the file is missing, no MIDI file, damaged or of format 2.
     """
-    score = _read_score(path)
+    score = read_score(path)
     markers = sorted(score.markers, key=lambda marker: marker.time)
-    times_s = _seconds_at(np.array([marker.time for marker in markers], np.int64), score)
+    times_s = seconds_at(np.array([marker.time for marker in markers], np.int64), score)
     return tuple(
         Marker(time_s, marker.text) for time_s, marker in zip(times_s.tolist(), markers, strict=True)
     )
@@ -239,7 +247,11 @@ def _microseconds(time_s: float) -> int:
     return round(time_s * 1_000_000)
 
 
-def _read_score(path: Path) -> ScoreTick:
+def read_score(path: Path) -> ScoreTick:
+    """A MIDI file as symusic reads it, in MIDI ticks.
+
+    Raises: MidiError if the file is missing, no MIDI file, damaged, of format 2, or counts in SMPTE frames.
+    """
     try:
         with path.open("rb") as file:
             header = file.read(14)
@@ -269,8 +281,8 @@ def _check_header(header: bytes, path: Path) -> None:
 def _track_notes(track: TrackTick, score: ScoreTick) -> Notes:
     columns = track.notes.numpy()
     starts = columns["time"].astype(np.int64)
-    onsets = np.floor(_seconds_at(starts, score) * TICKS_PER_S + 0.5)
-    ends = np.floor(_seconds_at(starts + columns["duration"], score) * TICKS_PER_S + 0.5)
+    onsets = np.floor(seconds_at(starts, score) * TICKS_PER_S + 0.5)
+    ends = np.floor(seconds_at(starts + columns["duration"], score) * TICKS_PER_S + 0.5)
     notes = np.zeros(len(starts), NOTE_DTYPE)
     notes["onset_ticks"] = onsets
     notes["duration_ticks"] = np.maximum(ends - onsets, 1)
@@ -280,7 +292,7 @@ def _track_notes(track: TrackTick, score: ScoreTick) -> Notes:
     return notes
 
 
-def _seconds_at(ticks: Ticks, score: ScoreTick) -> Floats:
+def seconds_at(ticks: Ticks, score: ScoreTick) -> Floats:
     """Seconds of MIDI ticks through the tempo map; exact integers until the last division."""
     tempi = sorted(((tempo.time, tempo.mspq) for tempo in score.tempos), key=lambda tempo: tempo[0])
     starts = np.array([0, *(start for start, _ in tempi)], np.int64)

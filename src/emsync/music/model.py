@@ -19,11 +19,12 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from emsync.errors import WeightsError
+from emsync.music.conditions import Condition
 from emsync.music.vocabulary import VOCABULARIES
 
-FORMAT = "emsync-composer-1"
+FORMAT = "emsync-composer-2"
 """What this runtime reads; `emsync_train.export` writes it."""
-CONDITION_COUNT = 3
+CONDITION_COUNT = len(Condition)
 MOST_THREADS = 4
 ONE_THREAD_BYTES = 8_000_000
 """Up to this size of weights times batch, one thread is as fast as two and leaves the other core free."""
@@ -149,8 +150,8 @@ class ComposerModel:
 
         Args:
             tokens: shape (B, T), T >= 1.
-            conditions: valence, arousal, boundary offset in seconds at each token, shape (B, T, 3); NaN where
-                the condition is missing.
+            conditions: what `emsync.music.conditions` lists at each token, shape (B, T, 11); NaN where the
+                condition is missing.
         Returns: logits of the token after the last one, shape (B, V), free to change.
         Raises: ValueError for other shapes, a token outside the vocabulary, an infinite condition.
         """
@@ -169,7 +170,8 @@ class ComposerModel:
         if tokens.ndim != 2 or tokens.shape[0] != self._batch or tokens.shape[1] < 1:
             raise ValueError(f"tokens must have shape ({self._batch}, T >= 1), got {tokens.shape}")
         if conditions.shape != (*tokens.shape, CONDITION_COUNT):
-            raise ValueError(f"conditions must have shape {(*tokens.shape, 3)}, got {conditions.shape}")
+            expected = (*tokens.shape, CONDITION_COUNT)
+            raise ValueError(f"conditions must have shape {expected}, got {conditions.shape}")
         if tokens.min() < 0 or tokens.max() >= self.vocabulary_size:
             raise ValueError(
                 f"tokens must lie in 0..{self.vocabulary_size - 1}, got {tokens.min()}..{tokens.max()}"

@@ -1,6 +1,7 @@
 """Notes to tokens and back, exact on the tick grid.
 
-At one instant the order is OFF, BAR, CHORD, ON; within a kind DRUMS, BASS, GUITAR, PIANO, STRINGS, then pitch.
+At one instant the order is OFF, BAR, CHORD, ON; within a kind DRUMS, BASS, GUITAR, PIANO, STRINGS, then pitch,
+however hard a note is struck.
 The paper puts ON before OFF; releasing first lets a pitch be struck again at the instant it ends.
 """
 
@@ -27,6 +28,10 @@ Tokens: TypeAlias = NDArray[np.uint16]
 
 DRUM_HIT_TICKS = 12
 DEFAULT_VELOCITY = 80
+VELOCITIES = (DEFAULT_VELOCITY, 60, 100)
+"""What an ON says, in the order of `Vocabulary.ons`: normal, soft, loud."""
+LEVEL_STEP = 15
+"""A note is soft or loud if it is this much further from the median of its group and piece."""
 _RANK_OFF, _RANK_BAR, _RANK_CHORD, _RANK_ON, _RANK_END = range(5)
 
 
@@ -45,14 +50,38 @@ def canonical(notes: Notes, vocabulary: Vocabulary = EMSYNC) -> Notes:
 
     Pitches outside 21..108 are left out; of equal onsets in one group and pitch the longest stays; a note
     ends where its pitch is struck again; nothing is shorter than a tick; drums without OFF last
-    `DRUM_HIT_TICKS`. Sorted by onset, group, pitch. Velocities are kept.
+    `DRUM_HIT_TICKS`. Sorted by onset, group, pitch. Velocities become one of `VELOCITIES`, by their distance
+    from the median of their group: loudness of whole tracks and files cannot be compared. They are kept where
+    the vocabulary has no velocity.
     """
+    kept = _sayable(notes, vocabulary)
+    if vocabulary.has_velocity:
+        kept["velocity"] = _levelled(kept)
+    return kept
+
+
+def _sayable(notes: Notes, vocabulary: Vocabulary) -> Notes:
+    """All of `canonical` but the velocities."""
     in_range = (notes["pitch"] >= LOWEST_PITCH) & (notes["pitch"] <= HIGHEST_PITCH)
     kept = notes[in_range & (notes["onset_ticks"] >= 0)].copy()
     kept["duration_ticks"] = np.maximum(kept["duration_ticks"], 1)
     if InstrumentGroup.DRUMS not in vocabulary.off_groups:
         kept["duration_ticks"][kept["group"] == InstrumentGroup.DRUMS] = DRUM_HIT_TICKS
     return without_overlaps(kept)
+
+
+def _levelled(notes: Notes) -> NDArray[np.uint8]:
+    """Velocity of each note as the nearest thing an ON can say, shape (N,)."""
+    normal, soft, loud = VELOCITIES
+    levelled = np.full(len(notes), normal, np.uint8)
+    for group in InstrumentGroup:
+        members = np.flatnonzero(notes["group"] == group)
+        if len(members):
+            velocities = notes["velocity"][members].astype(np.float64)
+            above = velocities - np.median(velocities)
+            levelled[members[above < -LEVEL_STEP]] = soft
+            levelled[members[above > LEVEL_STEP]] = loud
+    return levelled
 
 
 def encode(piece: Piece, vocabulary: Vocabulary = EMSYNC) -> Tokens:
@@ -65,7 +94,7 @@ def encode(piece: Piece, vocabulary: Vocabulary = EMSYNC) -> Tokens:
         raise ValueError(f"an event at tick {int(ticks.max())} lies after the end, tick {piece.end_ticks}")
     if len(ticks) and int(ticks.min()) < 0:
         raise ValueError(f"an event at tick {int(ticks.min())} lies before the beginning, tick 0")
-    order = np.lexsort((tokens, ranks, ticks))
+    order = np.lexsort((vocabulary.notes_of(tokens), ranks, ticks))
     start = np.array([vocabulary.special("START")], np.uint16)
     return np.concatenate((start, with_time_shifts(tokens[order], ticks[order], vocabulary)))
 
@@ -93,7 +122,7 @@ def _events(piece: Piece, vocabulary: Vocabulary) -> tuple[Ticks, Ticks, Ticks]:
     notes = piece.notes
     onset = notes["onset_ticks"].astype(np.int64)
     pitch_index = notes["pitch"].astype(np.int64) - LOWEST_PITCH
-    on_tokens = vocabulary.on.first + notes["group"].astype(np.int64) * PITCHES + pitch_index
+    on_tokens = _on_tokens(notes, vocabulary)
     off_lane = np.full(max(InstrumentGroup) + 1, -1)
     off_lane[list(vocabulary.off_groups)] = np.arange(len(vocabulary.off_groups))
     lanes = off_lane[notes["group"]]
@@ -113,6 +142,16 @@ def _events(piece: Piece, vocabulary: Vocabulary) -> tuple[Ticks, Ticks, Ticks]:
     return ticks, ranks, tokens.astype(np.int64)
 
 
+def _on_tokens(notes: Notes, vocabulary: Vocabulary) -> Ticks:
+    """ON of every note; where there is velocity, the one whose velocity is nearest."""
+    numbers = notes["group"].astype(np.int64) * PITCHES + notes["pitch"].astype(np.int64) - LOWEST_PITCH
+    if not vocabulary.has_velocity:
+        return numbers + vocabulary.on.first
+    distances = np.abs(notes["velocity"].astype(np.int64)[:, None] - np.array(VELOCITIES))
+    firsts = np.array([on.first for on in vocabulary.ons])
+    return np.asarray(numbers + firsts[distances.argmin(axis=1)])
+
+
 def token_times_ticks(tokens: Tokens | Ticks, vocabulary: Vocabulary = EMSYNC) -> Ticks:
     """Time of the music after each token, shape of `tokens`; a time shift counts at once."""
     shifts = tokens.astype(np.int64) - vocabulary.time_shift.first + 1
@@ -124,12 +163,12 @@ def decode(tokens: Tokens, vocabulary: Vocabulary = EMSYNC) -> Piece:
     """The piece that a token sequence says.
 
     A note without OFF ends at the last token's time, or after `DRUM_HIT_TICKS` where the group has no OFF.
-    An OFF without ON says nothing (a window may begin inside a note). Velocity is `DEFAULT_VELOCITY`.
+    An OFF without ON says nothing (a window may begin inside a note). Velocity is one of `VELOCITIES`.
     """
     codes = tokens.astype(np.int64)
     times = token_times_ticks(tokens, vocabulary)
     end_ticks = int(times[-1]) if len(times) else 0
-    notes = canonical(_paired_notes(codes, times, end_ticks, vocabulary), vocabulary)
+    notes = _sayable(_paired_notes(codes, times, end_ticks, vocabulary), vocabulary)
     return Piece(
         notes=notes,
         bar_onsets_ticks=times[codes == vocabulary.special("BAR")],
@@ -139,11 +178,12 @@ def decode(tokens: Tokens, vocabulary: Vocabulary = EMSYNC) -> Piece:
 
 
 def _paired_notes(codes: Ticks, times: Ticks, end_ticks: int, vocabulary: Vocabulary) -> Notes:
-    is_on = vocabulary.on.holds(codes)
-    events = np.flatnonzero(is_on | vocabulary.off.holds(codes))
-    lane = vocabulary.started_by(codes[events]) - vocabulary.on.first
-    order = np.argsort(lane, kind="stable")
-    events, lane = events[order], lane[order]
+    is_on = vocabulary.is_on(codes)
+    lanes = vocabulary.notes_of(codes)
+    events = np.flatnonzero(lanes >= 0)
+    order = np.argsort(lanes[events], kind="stable")
+    events = events[order]
+    lane = lanes[events]
     following_ticks = np.full(len(events), end_ticks)
     same = lane[1:] == lane[:-1]
     following_ticks[:-1][same] = times[events[1:]][same]
@@ -153,5 +193,6 @@ def _paired_notes(codes: Ticks, times: Ticks, end_ticks: int, vocabulary: Vocabu
     notes["duration_ticks"] = following_ticks[struck] - notes["onset_ticks"]
     notes["group"], notes["pitch"] = np.divmod(lane[struck], PITCHES)
     notes["pitch"] += LOWEST_PITCH
-    notes["velocity"] = DEFAULT_VELOCITY
+    levels = np.searchsorted([on.first for on in vocabulary.ons], codes[events[struck]], side="right") - 1
+    notes["velocity"] = np.array(VELOCITIES)[levels]
     return notes

@@ -1,15 +1,18 @@
 """The vocabulary, declared as ranges: a musical event is a token, a token is an integer.
 
     PAD START END BAR CHORD | TIME_SHIFT 1..125 ticks | ON 5 groups x 88 pitches | OFF 4 groups x 88 pitches
+      | ON soft 5 x 88 | ON loud 5 x 88
 
-It is the paper's (arXiv:2502.10154) with three changes. END lets a piece end by itself. Drums have no OFF: a
-drum hit rings out whatever its length, which saves a token in five on band music. LESS_INSTRUMENTS and
-MORE_INSTRUMENTS are gone. `PAPER` keeps the original 1011 tokens.
+It is the paper's (arXiv:2502.10154) with four changes. END lets a piece end by itself. Drums have no OFF: a
+drum hit rings out whatever its length, which saves a token in five on band music. An ON says how its note is
+struck, soft, normal or loud, which costs no token at all. LESS_INSTRUMENTS and MORE_INSTRUMENTS are gone: which
+groups play is a condition. `PAPER` keeps the original 1011 tokens.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +31,8 @@ PITCHED_GROUPS = (
     InstrumentGroup.STRINGS,
 )
 ALL_GROUPS = (InstrumentGroup.DRUMS, *PITCHED_GROUPS)
+NOTE_COUNT = len(ALL_GROUPS) * PITCHES
+"""Notes that can be struck: every pitch of every group, numbered group by group."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +57,15 @@ class TokenRange:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Where each kind of event lies. `specials` names the single tokens in order, from 0."""
+    """Where each kind of event lies. `specials` names the single tokens in order, from 0.
+
+    With `has_velocity` every note has two more ON tokens, behind all others: one soft, one loud.
+    """
 
     name: str
     specials: tuple[str, ...]
     off_groups: tuple[InstrumentGroup, ...]
+    has_velocity: bool = False
 
     def special(self, name: str) -> int:
         """The token of a single event. Raises ValueError if this vocabulary lacks it."""
@@ -71,8 +80,8 @@ class Vocabulary:
 
     @property
     def on(self) -> TokenRange:
-        """ON of every group and pitch, group by group in the order of `InstrumentGroup`."""
-        return TokenRange(self.time_shift.stop, len(ALL_GROUPS) * PITCHES)
+        """ON, struck normally, of every group and pitch, group by group in the order of `InstrumentGroup`."""
+        return TokenRange(self.time_shift.stop, NOTE_COUNT)
 
     @property
     def off(self) -> TokenRange:
@@ -80,9 +89,18 @@ class Vocabulary:
         return TokenRange(self.on.stop, len(self.off_groups) * PITCHES)
 
     @property
+    def ons(self) -> tuple[TokenRange, ...]:
+        """The ON tokens by how hard the note is struck: normal and, where there is velocity, soft and loud."""
+        softer_and_louder = (
+            TokenRange(self.off.stop, NOTE_COUNT),
+            TokenRange(self.off.stop + NOTE_COUNT, NOTE_COUNT),
+        )
+        return (self.on, *(softer_and_louder if self.has_velocity else ()))
+
+    @property
     def size(self) -> int:
         """Number of tokens."""
-        return self.off.stop
+        return self.ons[-1].stop if self.has_velocity else self.off.stop
 
     def shift_token(self, ticks: int) -> int:
         """TIME_SHIFT of 1..125 ticks."""
@@ -100,12 +118,29 @@ class Vocabulary:
             raise ValueError(f"vocabulary {self.name!r} has no OFF for {group.name}")
         return self.off.first + self.off_groups.index(group) * PITCHES + _pitch_index(pitch)
 
-    def started_by(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
-        """`tokens` with the ON in place of every OFF that ends it; shape unchanged, other tokens as they are."""
-        groups = np.array(self.off_groups, np.int64)
-        lanes, pitch_indices = np.divmod(tokens - self.off.first, PITCHES)
-        ons = self.on.first + groups[np.clip(lanes, 0, len(groups) - 1)] * PITCHES + pitch_indices
-        return np.where(self.off.holds(tokens), ons, tokens)
+    @cached_property
+    def _notes(self) -> NDArray[np.int64]:
+        """Note of every token, shape (size,): of an ON or an OFF its number, else -1."""
+        notes = np.full(self.size, -1, np.int64)
+        for on in self.ons:
+            notes[on.first : on.stop] = np.arange(NOTE_COUNT)
+        for lane, group in enumerate(self.off_groups):
+            first = self.off.first + lane * PITCHES
+            notes[first : first + PITCHES] = int(group) * PITCHES + np.arange(PITCHES)
+        return notes
+
+    @cached_property
+    def _is_on(self) -> NDArray[np.bool_]:
+        """True at every ON token, shape (size,)."""
+        return (self._notes >= 0) & ~self.off.holds(np.arange(self.size))
+
+    def notes_of(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The note that each ON strikes or each OFF ends, 0..`NOTE_COUNT` - 1; -1 at other tokens."""
+        return self._notes[tokens]
+
+    def is_on(self, tokens: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """True at each ON, however hard it is struck; shape of `tokens`."""
+        return self._is_on[tokens]
 
     def name_of(self, token: int) -> str:
         """A token in words, for people: `ON PIANO 60`, `TIME_SHIFT 12`, `BAR`."""
@@ -113,9 +148,10 @@ class Vocabulary:
             return self.specials[token]
         if token in self.time_shift:
             return f"TIME_SHIFT {token - self.time_shift.first + 1}"
-        if token in self.on:
-            group, pitch_index = divmod(token - self.on.first, PITCHES)
-            return f"ON {InstrumentGroup(group).name} {pitch_index + LOWEST_PITCH}"
+        for on, how in zip(self.ons, ("", " soft", " loud"), strict=False):
+            if token in on:
+                group, pitch_index = divmod(token - on.first, PITCHES)
+                return f"ON {InstrumentGroup(group).name} {pitch_index + LOWEST_PITCH}{how}"
         if token in self.off:
             lane, pitch_index = divmod(token - self.off.first, PITCHES)
             return f"OFF {self.off_groups[lane].name} {pitch_index + LOWEST_PITCH}"
@@ -128,7 +164,7 @@ def _pitch_index(pitch: int) -> int:
     return pitch - LOWEST_PITCH
 
 
-EMSYNC = Vocabulary("emsync-1", ("PAD", "START", "END", "BAR", "CHORD"), PITCHED_GROUPS)
+EMSYNC = Vocabulary("emsync-2", ("PAD", "START", "END", "BAR", "CHORD"), PITCHED_GROUPS, has_velocity=True)
 PAPER = Vocabulary(
     "paper", ("PAD", "START", "BAR", "CHORD", "LESS_INSTRUMENTS", "MORE_INSTRUMENTS"), ALL_GROUPS
 )

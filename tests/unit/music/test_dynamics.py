@@ -55,6 +55,20 @@ def test_the_level_follows_the_curve_without_steps() -> None:
     assert set(np.diff(loudness).tolist()) <= {0, 1}
 
 
+def test_how_softly_or_loudly_the_network_struck_a_note_is_added() -> None:
+    struck = [80, 60, 100]
+    notes = notes_of(*((onset, 10, GUITAR, 60, one) for onset, one in enumerate(struck)))
+    assert shape(notes, arousal((0, 0.0))) == [64, 44, 84]
+    assert shape(notes, arousal((0, 1.0))) == [90, 70, 110]
+
+
+def test_a_soft_note_of_a_hit_keeps_its_distance_to_the_others() -> None:
+    hit = Hit(Boundary(0.0, 1.0, "cut"), 0)
+    notes = notes_of((0, 10, GUITAR, 60, 80), (0, 10, GUITAR, 62, 60))
+    shaped = shape_dynamics(notes, affect=arousal((0, 0.0)), chord_onsets_ticks=(0,), hits=(hit,))
+    assert velocities(shaped) == [94, 74]
+
+
 def test_a_hit_is_louder_in_every_group() -> None:
     hit = Hit(Boundary(0.8, 1.0, "cut"), 100)
     rows = [(onset, 10, group, 60, 80) for onset in (50, 100) for group in InstrumentGroup]
@@ -116,10 +130,16 @@ def test_the_input_is_untouched_and_only_velocity_differs() -> None:
 
 def test_the_loudest_and_softest_stay_possible_in_midi() -> None:
     hit = Hit(Boundary(0.0, 1.0, "cut"), 0)
-    notes = notes_of(*((0, 10, group, 60, 80) for group in InstrumentGroup))
+    struck = [(group, velocity) for group in InstrumentGroup for velocity in (60, 80, 100)]
+    notes = notes_of(*((0, 10, group, velocity, velocity) for group, velocity in struck))
     for value in (-1.0, 1.0):
         shaped = shape_dynamics(notes, affect=arousal((0, value)), chord_onsets_ticks=(0,), hits=(hit,))
         assert 1 <= shaped["velocity"].min() <= shaped["velocity"].max() <= 127
+    assert shaped["velocity"].max() == 127
+
+
+def test_no_note_is_so_soft_that_it_is_none() -> None:
+    assert shape(notes_of((0, 10, DRUMS, 60, 1)), arousal((0, -1.0))) == [1]
 
 
 def test_no_notes_stay_no_notes() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -11,14 +12,31 @@ import pytest
 from emsync.music.grammar import Grammar, Limits
 from emsync.music.tokenizer import decode, encode
 from emsync.music.vocabulary import EMSYNC, PAPER, Vocabulary
+from emsync.types import InstrumentGroup
+
+DRUMS, BASS, GUITAR, PIANO, STRINGS = InstrumentGroup
 
 BOTH = pytest.mark.parametrize("vocabulary", [EMSYNC, PAPER], ids=lambda vocabulary: vocabulary.name)
 ROOMY = Limits(voices_per_group=8, voices=20, longest_note_ticks=12 * 125)
 TIGHT = Limits(voices_per_group=3, voices=4, longest_note_ticks=200)
 END_TICKS = 2500
 SECOND_TICKS = 125
+MOST_TOKENS = 20_000
 RANKS = {"OFF": 0, "BAR": 1, "CHORD": 2, "ON": 3}
-
+BANDS = [
+    frozenset(band)
+    for band in (
+        InstrumentGroup,
+        {BASS},
+        {GUITAR},
+        {PIANO},
+        {STRINGS},
+        {DRUMS, BASS},
+        {DRUMS, STRINGS},
+        {BASS, STRINGS},
+        {DRUMS, GUITAR, PIANO},
+    )
+]
 
 NAMES = {
     vocabulary: [vocabulary.name_of(token) for token in range(vocabulary.size)]
@@ -34,9 +52,25 @@ def kind_of(name: str) -> str:
     return name.split(maxsplit=1)[0]
 
 
-def pick(grammar: Grammar, rng: np.random.Generator, taste: dict[str, float], *, required: bool) -> int:
+def note_of(name: str) -> str:
+    """Group and pitch of an ON or OFF, however hard it is struck."""
+    return " ".join(name.split()[1:3])
+
+
+@dataclass(frozen=True)
+class Walk:
+    """Names of random allowed tokens up to the end, and the rules under which they were picked."""
+
+    names: list[str]
+    limits: Limits
+    band: frozenset[InstrumentGroup]
+    bars_ticks: list[int] | None
+
+
+def pick(grammar: Grammar, rng: np.random.Generator, taste: dict[str, float], required: set[str]) -> int:
     """A random allowed token: first a kind by taste, then evenly, so that rare kinds are common too."""
-    tokens = np.flatnonzero(grammar.allowed(chord_required=required))
+    allowed = grammar.allowed(chord_required="CHORD" in required, bar_required="BAR" in required)
+    tokens = np.flatnonzero(allowed)
     assert len(tokens), f"nothing is allowed at tick {grammar.now_ticks}"
     kinds = KINDS[grammar.vocabulary][tokens]
     present = [kind for kind in taste if (kinds == kind).any()]
@@ -46,30 +80,56 @@ def pick(grammar: Grammar, rng: np.random.Generator, taste: dict[str, float], *,
     return int(of_kind[rng.integers(len(of_kind))])
 
 
-def walk(vocabulary: Vocabulary, seed: int, limits: Limits | None = None) -> list[str]:
-    """Names of random allowed tokens up to the end; at some instants a chord is required."""
-    rng = np.random.default_rng(seed)
-    grammar = Grammar(vocabulary, end_ticks=END_TICKS, limits=limits)
+def random_bars(rng: np.random.Generator) -> list[int]:
+    """Bar lines from 0 on, some only a tick apart."""
+    lengths = np.where(rng.random(400) < 0.2, rng.integers(1, 5, 400), rng.integers(5, 400, 400))
+    lines = np.cumsum(lengths) - lengths[0]
+    return [int(ticks) for ticks in lines[lines < END_TICKS]]
+
+
+def walk(
+    vocabulary: Vocabulary,
+    seed: int,
+    limits: Limits | None = None,
+    *,
+    band: frozenset[InstrumentGroup] = BANDS[0],
+    is_planned: bool = False,
+) -> Walk:
+    """Random allowed tokens up to the end; at some instants a chord is required, at planned bars a BAR."""
+    limits, rng = limits or Limits(), np.random.default_rng(seed)
+    bars = random_bars(rng) if is_planned else []
+    grammar = Grammar(
+        vocabulary, end_ticks=END_TICKS, limits=limits, groups=band, bars_are_planned=is_planned
+    )
     kinds = ("TIME_SHIFT", "ON", "OFF", "BAR", "CHORD")
     taste = dict(zip(kinds, rng.dirichlet(np.ones(len(kinds))) + 0.05, strict=True))
     demand = rng.uniform(0, 0.5)
     names: list[str] = []
-    required = False
+    waiting = list(bars)
+    required = {"BAR"} if 0 in bars else set[str]()
     while grammar.now_ticks < END_TICKS:
-        token = pick(grammar, rng, taste, required=required)
+        token = pick(grammar, rng, taste, required)
+        if token in vocabulary.time_shift and waiting:  # as composing does, no step passes a bar line
+            token = min(token, vocabulary.shift_token(min(waiting[0] - grammar.now_ticks, SECOND_TICKS)))
         grammar.accept(token)
         names.append(NAMES[vocabulary][token])
-        if kind_of(names[-1]) == "TIME_SHIFT":
-            required = bool(rng.random() < demand) and grammar.now_ticks < END_TICKS
-        elif names[-1] == "CHORD":
-            required = False
-    return [*names, *(NAMES[vocabulary][token] for token in grammar.release_all())]
+        assert len(names) < MOST_TOKENS
+        required.discard(names[-1])
+        if names[-1] == "BAR" and is_planned:
+            waiting.pop(0)
+        if shift_of(names[-1]) and grammar.now_ticks < END_TICKS:
+            required = {"CHORD"} if rng.random() < demand else set()
+            required |= {"BAR"} if waiting and waiting[0] == grammar.now_ticks else set()
+    names += [NAMES[vocabulary][token] for token in grammar.release_all()]
+    return Walk(names, limits, band, bars if is_planned else None)
 
 
-def walks(vocabulary: Vocabulary) -> Iterable[tuple[list[str], Limits]]:
+def walks(vocabulary: Vocabulary) -> Iterable[Walk]:
     for seed in range(12):
-        yield walk(vocabulary, seed), Limits()
-        yield walk(vocabulary, seed, TIGHT), TIGHT
+        yield walk(vocabulary, seed)
+        yield walk(vocabulary, seed, TIGHT)
+        yield walk(vocabulary, seed, band=BANDS[seed % len(BANDS)], is_planned=True)
+        yield walk(vocabulary, seed, TIGHT, band=BANDS[(seed + 5) % len(BANDS)], is_planned=seed % 2 == 0)
 
 
 def shift_of(name: str) -> int:
@@ -90,23 +150,23 @@ def instants(names: list[str]) -> Iterable[list[str]]:
 
 
 @pytest.fixture(scope="module")
-def all_walks() -> dict[str, list[tuple[list[str], Limits]]]:
+def all_walks() -> dict[str, list[Walk]]:
     return {vocabulary.name: list(walks(vocabulary)) for vocabulary in (EMSYNC, PAPER)}
 
 
 @BOTH
 def test_random_walks_reach_the_end_and_never_pass_it(
-    vocabulary: Vocabulary, all_walks: dict[str, list[tuple[list[str], Limits]]]
+    vocabulary: Vocabulary, all_walks: dict[str, list[Walk]]
 ) -> None:
-    for names, _ in all_walks[vocabulary.name]:
-        assert sum(shift_of(name) for name in names) == END_TICKS
+    for one in all_walks[vocabulary.name]:
+        assert sum(shift_of(name) for name in one.names) == END_TICKS
 
 
 @BOTH
 def test_random_walks_are_long_and_use_every_kind(
-    vocabulary: Vocabulary, all_walks: dict[str, list[tuple[list[str], Limits]]]
+    vocabulary: Vocabulary, all_walks: dict[str, list[Walk]]
 ) -> None:
-    names = [name for walked, _ in all_walks[vocabulary.name] for name in walked]
+    names = [name for one in all_walks[vocabulary.name] for name in one.names]
     assert len(names) > 1500
     assert {kind_of(name) for name in names} == {"TIME_SHIFT", "ON", "OFF", "BAR", "CHORD"}
     assert sum(name == "CHORD" for name in names) > 100
@@ -114,18 +174,18 @@ def test_random_walks_are_long_and_use_every_kind(
 
 @BOTH
 def test_random_walks_strike_only_silent_notes_and_release_only_sounding_ones(
-    vocabulary: Vocabulary, all_walks: dict[str, list[tuple[list[str], Limits]]]
+    vocabulary: Vocabulary, all_walks: dict[str, list[Walk]]
 ) -> None:
     groups_with_off = {group.name for group in vocabulary.off_groups}
-    for names, limits in all_walks[vocabulary.name]:
-        now, sounding = 0, dict[str, int]()
-        for name in names:
+    for one in all_walks[vocabulary.name]:
+        now, sounding, limits = 0, dict[str, int](), one.limits
+        for name in one.names:
             now += shift_of(name)
-            kind, _, note = name.partition(" ")
+            kind, note = kind_of(name), note_of(name)
             if kind == "ON" and note.split()[0] in groups_with_off:
                 assert note not in sounding
                 sounding[note] = now
-                groups = [one.split()[0] for one in sounding]
+                groups = [each.split()[0] for each in sounding]
                 assert len(groups) <= limits.voices
                 assert groups.count(note.split()[0]) <= limits.voices_per_group
             elif kind == "OFF":
@@ -135,13 +195,13 @@ def test_random_walks_strike_only_silent_notes_and_release_only_sounding_ones(
 
 @BOTH
 def test_random_walks_follow_the_order_of_one_instant(
-    vocabulary: Vocabulary, all_walks: dict[str, list[tuple[list[str], Limits]]]
+    vocabulary: Vocabulary, all_walks: dict[str, list[Walk]]
 ) -> None:
-    for names, _ in all_walks[vocabulary.name]:
-        for events in instants(names):
+    for one in all_walks[vocabulary.name]:
+        for events in instants(one.names):
             ranks = [RANKS[kind_of(name)] for name in events]
             assert ranks == sorted(ranks)
-            struck = [TOKENS[vocabulary][name] for name in events if kind_of(name) == "ON"]
+            struck = [TOKENS[vocabulary][f"ON {note_of(name)}"] for name in events if kind_of(name) == "ON"]
             assert struck == sorted(set(struck))
             assert events.count("BAR") <= 1
             assert events.count("CHORD") <= 1
@@ -149,40 +209,80 @@ def test_random_walks_follow_the_order_of_one_instant(
 
 @BOTH
 def test_in_random_walks_three_pitches_are_struck_with_every_chord(
-    vocabulary: Vocabulary, all_walks: dict[str, list[tuple[list[str], Limits]]]
+    vocabulary: Vocabulary, all_walks: dict[str, list[Walk]]
 ) -> None:
-    for names, _ in all_walks[vocabulary.name]:
-        for events in instants(names):
+    for one in all_walks[vocabulary.name]:
+        for events in instants(one.names):
             if "CHORD" in events:
-                notes = [name.split() for name in events if kind_of(name) == "ON"]
-                assert len({pitch for _, group, pitch in notes if group != "DRUMS"}) >= 3
+                notes = [note_of(name).split() for name in events if kind_of(name) == "ON"]
+                assert len({pitch for group, pitch in notes if group != "DRUMS"}) >= 3
 
 
 @BOTH
 def test_random_walks_shift_time_as_the_tokenizer_does(
-    vocabulary: Vocabulary, all_walks: dict[str, list[tuple[list[str], Limits]]]
+    vocabulary: Vocabulary, all_walks: dict[str, list[Walk]]
 ) -> None:
-    for names, _ in all_walks[vocabulary.name]:
-        for earlier, later in pairwise(names):
+    for one in all_walks[vocabulary.name]:
+        for earlier, later in pairwise(one.names):
             assert not (shift_of(later) and 0 < shift_of(earlier) < SECOND_TICKS)
 
 
+def bars_of(names: list[str]) -> list[int]:
+    times = np.cumsum([shift_of(name) for name in names])
+    return [int(now) for now, name in zip(times, names, strict=True) if name == "BAR"]
+
+
 @BOTH
-def test_bars_of_random_walks_last_at_least_three_quarters_of_a_second(
-    vocabulary: Vocabulary, all_walks: dict[str, list[tuple[list[str], Limits]]]
+def test_bars_of_random_walks_last_at_least_three_quarters_of_a_second_unless_planned(
+    vocabulary: Vocabulary, all_walks: dict[str, list[Walk]]
 ) -> None:
-    for names, _ in all_walks[vocabulary.name]:
-        times = np.cumsum([shift_of(name) for name in names])
-        bars = [int(now) for now, name in zip(times, names, strict=True) if name == "BAR"]
-        assert all(later - earlier >= 93 for earlier, later in pairwise(bars))
+    for one in all_walks[vocabulary.name]:
+        if one.bars_ticks is None:
+            assert all(later - earlier >= 93 for earlier, later in pairwise(bars_of(one.names)))
+
+
+@BOTH
+def test_in_random_walks_bars_come_exactly_where_they_are_planned(
+    vocabulary: Vocabulary, all_walks: dict[str, list[Walk]]
+) -> None:
+    planned = [one for one in all_walks[vocabulary.name] if one.bars_ticks is not None]
+    assert len(planned) == 18
+    for one in planned:
+        assert bars_of(one.names) == one.bars_ticks
+
+
+@BOTH
+def test_in_random_walks_only_the_groups_of_the_band_play(
+    vocabulary: Vocabulary, all_walks: dict[str, list[Walk]]
+) -> None:
+    for one in all_walks[vocabulary.name]:
+        played = {note_of(name).split()[0] for name in one.names if kind_of(name) == "ON"}
+        assert played == {group.name for group in one.band}
+
+
+@BOTH
+def test_random_walks_strike_notes_in_every_way_the_vocabulary_has(
+    vocabulary: Vocabulary, all_walks: dict[str, list[Walk]]
+) -> None:
+    names = [name.split() for one in all_walks[vocabulary.name] for name in one.names]
+    ways = {tuple(name[3:]) for name in names if name[0] == "ON"}
+    assert ways == ({(), ("soft",), ("loud",)} if vocabulary is EMSYNC else {()})
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_what_a_random_walk_wrote_is_what_the_tokenizer_would_write(seed: int) -> None:
-    names = walk(EMSYNC, seed)
+    names = walk(EMSYNC, seed).names
     again = encode(decode(np.array([TOKENS[EMSYNC][name] for name in ["START", *names, "END"]], np.uint16)))
     written = [NAMES[EMSYNC][token] for token in again[1:-1]]
-    assert [sorted(events) for events in instants(written)] == [sorted(events) for events in instants(names)]
+    assert [_with_sorted_offs(events) for events in instants(written)] == [
+        _with_sorted_offs(events) for events in instants(names)
+    ]
+
+
+def _with_sorted_offs(events: list[str]) -> list[str]:
+    """The grammar lets notes end in any order."""
+    offs = [name for name in events if kind_of(name) == "OFF"]
+    return [*sorted(offs), *events[len(offs) :]]
 
 
 def forbidden_at_all(vocabulary: Vocabulary) -> list[int]:
@@ -208,15 +308,14 @@ def after(vocabulary: Vocabulary, *names: str, limits: Limits = ROOMY, end_ticks
     return grammar
 
 
-def names_allowed(grammar: Grammar, *, chord_required: bool = False) -> list[str]:
-    return [
-        NAMES[grammar.vocabulary][token]
-        for token in np.flatnonzero(grammar.allowed(chord_required=chord_required))
-    ]
+def names_allowed(grammar: Grammar, *, chord_required: bool = False, bar_required: bool = False) -> list[str]:
+    allowed = grammar.allowed(chord_required=chord_required, bar_required=bar_required)
+    return [NAMES[grammar.vocabulary][token] for token in np.flatnonzero(allowed)]
 
 
-def kinds_allowed(grammar: Grammar, *, chord_required: bool = False) -> set[str]:
-    return {kind_of(name) for name in names_allowed(grammar, chord_required=chord_required)}
+def kinds_allowed(grammar: Grammar, *, chord_required: bool = False, bar_required: bool = False) -> set[str]:
+    names = names_allowed(grammar, chord_required=chord_required, bar_required=bar_required)
+    return {kind_of(name) for name in names}
 
 
 def test_a_piece_begins_with_a_bar_a_chord_a_note_or_silence() -> None:
@@ -270,7 +369,7 @@ def complete(grammar: Grammar, choose: Callable[[list[str]], str]) -> list[str]:
 
 def test_the_highest_notes_that_complete_a_chord_are_the_top_of_the_strings() -> None:
     struck = complete(after(EMSYNC, "CHORD"), lambda names: names[-1])
-    assert struck == ["ON STRINGS 106", "ON STRINGS 107", "ON STRINGS 108"]
+    assert [note_of(name) for name in struck] == ["STRINGS 106", "STRINGS 107", "STRINGS 108"]
 
 
 def test_one_pitch_in_three_groups_is_no_chord_yet() -> None:
@@ -320,3 +419,77 @@ def test_limits_that_leave_no_room_for_a_chord_are_refused() -> None:
         Limits(voices_per_group=2)
     with pytest.raises(ValueError, match="at least 3 voices"):
         Limits(voices=2)
+
+
+def planned(*names: str, band: frozenset[InstrumentGroup] = BANDS[0]) -> Grammar:
+    """A grammar with planned bars after these tokens."""
+    grammar = Grammar(EMSYNC, end_ticks=10_000, groups=band, bars_are_planned=True)
+    for name in names:
+        grammar.accept(TOKENS[EMSYNC][name])
+    return grammar
+
+
+def test_where_bars_are_planned_none_comes_unasked() -> None:
+    assert kinds_allowed(planned()) == {"CHORD", "ON", "TIME_SHIFT"}
+    assert kinds_allowed(planned("TIME_SHIFT 125", "TIME_SHIFT 125")) == {"CHORD", "ON", "TIME_SHIFT"}
+
+
+def test_at_a_planned_bar_line_nothing_but_off_comes_before_its_bar() -> None:
+    assert kinds_allowed(planned(), bar_required=True) == {"BAR"}
+    grammar = planned("ON PIANO 60 loud", "TIME_SHIFT 100")
+    assert kinds_allowed(grammar, bar_required=True) == {"OFF", "BAR"}
+    grammar.accept(EMSYNC.special("BAR"))
+    assert kinds_allowed(grammar) == {"CHORD", "ON", "TIME_SHIFT"}
+
+
+def test_planned_bars_may_be_a_tick_apart() -> None:
+    assert "BAR" in names_allowed(planned("BAR", "TIME_SHIFT 1"), bar_required=True)
+
+
+def test_a_required_chord_comes_after_the_required_bar() -> None:
+    grammar = planned("ON PIANO 60", "TIME_SHIFT 100")
+    assert kinds_allowed(grammar, chord_required=True, bar_required=True) == {"OFF", "BAR"}
+    grammar.accept(EMSYNC.special("BAR"))
+    assert kinds_allowed(grammar, chord_required=True) == {"CHORD"}
+
+
+def test_with_every_voice_taken_room_for_a_required_chord_is_made_before_the_required_bar() -> None:
+    grammar = planned(
+        *(f"ON BASS {pitch}" for pitch in range(30, 36)), "TIME_SHIFT 9", band=frozenset({BASS})
+    )
+    for _ in range(3):
+        names = names_allowed(grammar, chord_required=True, bar_required=True)
+        assert {kind_of(name) for name in names} == {"OFF"}
+        grammar.accept(TOKENS[EMSYNC][names[0]])
+    assert "BAR" in names_allowed(grammar, chord_required=True, bar_required=True)
+
+
+def test_a_note_that_is_overdue_is_released_before_the_required_bar() -> None:
+    grammar = planned("ON PIANO 60 soft", *["TIME_SHIFT 125"] * 4)
+    assert names_allowed(grammar, bar_required=True) == ["OFF PIANO 60"]
+
+
+@pytest.mark.parametrize("band", BANDS, ids=lambda band: "+".join(group.name for group in sorted(band)))
+def test_a_chord_can_be_completed_from_the_top_by_any_band(band: frozenset[InstrumentGroup]) -> None:
+    highest = max(band).name
+    struck = complete(planned("CHORD", band=band), lambda names: max(names, key=TOKENS[EMSYNC].__getitem__))
+    assert [note_of(name) for name in struck] == [f"{highest} {pitch}" for pitch in (106, 107, 108)]
+
+
+@pytest.mark.parametrize("band", [frozenset(), frozenset({DRUMS})], ids=["nobody", "drums alone"])
+def test_a_band_without_pitches_is_refused(band: frozenset[InstrumentGroup]) -> None:
+    with pytest.raises(ValueError, match="at least one group with pitches must play"):
+        Grammar(EMSYNC, end_ticks=100, groups=band)
+
+
+def test_a_note_struck_softly_can_be_struck_again_only_after_its_off() -> None:
+    grammar = after(EMSYNC, "ON PIANO 60 soft", "TIME_SHIFT 9")
+    again = {"ON PIANO 60", "ON PIANO 60 soft", "ON PIANO 60 loud"}
+    assert not again & set(names_allowed(grammar))
+    grammar.accept(TOKENS[EMSYNC]["OFF PIANO 60"])
+    assert again <= set(names_allowed(grammar))
+
+
+def test_after_a_loud_note_only_higher_notes_of_its_instant_follow_however_hard() -> None:
+    struck = {name for name in names_allowed(after(EMSYNC, "ON DRUMS 107 loud")) if "DRUMS" in name}
+    assert struck == {"ON DRUMS 108", "ON DRUMS 108 soft", "ON DRUMS 108 loud"}

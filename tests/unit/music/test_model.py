@@ -11,12 +11,15 @@ import pytest
 from numpy.typing import NDArray
 
 from emsync.errors import WeightsError
+from emsync.music.conditions import Condition
 from emsync.music.model import ComposerModel
 from emsync.music.vocabulary import EMSYNC, PAPER
 
 CONTEXT = 32
 DROPPED = 8
 TOLERANCE = 1e-4
+LOWEST = [-1, -1, 0, 0, 0.5, 0, 0, 0, 0, 0, 0]
+HIGHEST = [1, 1, 8, 8, 5, 1, 1, 1, 1, 1, 1]
 NEEDS_TRAIN = "weights are made with torch and onnx: pip install emsync[train]"
 
 
@@ -51,7 +54,7 @@ def _music(
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     generator = np.random.default_rng(7)
     tokens = generator.integers(0, EMSYNC.size, (batch, length))
-    conditions = generator.uniform([-1, -1, 0], [1, 1, 8], (batch, length, 3)).astype(np.float32)
+    conditions = generator.uniform(LOWEST, HIGHEST, (batch, length, len(Condition))).astype(np.float32)
     conditions[generator.random(conditions.shape) < missing] = np.nan
     return tokens, conditions
 
@@ -167,21 +170,47 @@ def test_logits_belong_to_the_caller(three_layers: Path) -> None:
     np.testing.assert_array_equal(first, kept)
 
 
-def test_a_missing_condition_is_not_a_zero(three_layers: Path) -> None:
+@pytest.mark.parametrize(
+    "condition",
+    [one for one in Condition if one is not Condition.BAR_LENGTH_S],
+    ids=lambda condition: condition.name.lower(),
+)
+def test_a_missing_condition_is_not_a_zero(three_layers: Path, condition: Condition) -> None:
     tokens, conditions = _music(1, missing=0.0)
-    for column in range(3):
-        zero, missing = conditions.copy(), conditions.copy()
-        zero[..., column], missing[..., column] = 0.0, np.nan
-        difference = ComposerModel.load(three_layers).step(tokens, zero) - ComposerModel.load(
-            three_layers
-        ).step(tokens, missing)
-        assert np.abs(difference).max() > 10 * TOLERANCE
+    zero, missing = conditions.copy(), conditions.copy()
+    zero[..., condition], missing[..., condition] = 0.0, np.nan
+    difference = ComposerModel.load(three_layers).step(tokens, zero) - ComposerModel.load(three_layers).step(
+        tokens, missing
+    )
+    assert np.abs(difference).max() > 10 * TOLERANCE
 
 
-def test_the_offset_is_clipped_to_the_horizon(three_layers: Path) -> None:
+def test_without_its_phase_the_length_of_a_bar_says_nothing(three_layers: Path) -> None:
+    tokens, conditions = _music(1, missing=0.0)
+    conditions[..., Condition.BAR_PHASE] = np.nan
+    model = ComposerModel.load(three_layers)
+    known = model.step(tokens, conditions)
+    conditions[..., Condition.BAR_LENGTH_S] = np.nan
+    model.reset()
+    np.testing.assert_array_equal(model.step(tokens, conditions), known)
+
+
+@pytest.mark.parametrize("condition", Condition, ids=lambda condition: condition.name.lower())
+def test_every_condition_is_heard(three_layers: Path, condition: Condition) -> None:
+    tokens, conditions = _music(1, missing=0.0)
+    low, high = conditions.copy(), conditions.copy()
+    low[..., condition], high[..., condition] = LOWEST[condition], HIGHEST[condition] * 0.9
+    model = ComposerModel.load(three_layers)
+    heard = model.step(tokens, low)
+    model.reset()
+    assert np.abs(model.step(tokens, high) - heard).max() > 10 * TOLERANCE
+
+
+@pytest.mark.parametrize("condition", [Condition.BOUNDARY_OFFSET_S, Condition.END_OFFSET_S])
+def test_offsets_are_clipped_to_the_horizon(three_layers: Path, condition: Condition) -> None:
     tokens, conditions = _music(1, missing=0.0)
     horizon, beyond = conditions.copy(), conditions.copy()
-    horizon[..., 2], beyond[..., 2] = 8.0, 100.0
+    horizon[..., condition], beyond[..., condition] = 8.0, 100.0
     expected = ComposerModel.load(three_layers).step(tokens, horizon)
     np.testing.assert_array_equal(ComposerModel.load(three_layers).step(tokens, beyond), expected)
 
@@ -189,12 +218,13 @@ def test_the_offset_is_clipped_to_the_horizon(three_layers: Path) -> None:
 @pytest.mark.parametrize(
     ("tokens", "conditions", "message"),
     [
-        (np.zeros((2, 1), np.int64), np.zeros((2, 1, 3)), r"tokens must have shape \(1, T >= 1\)"),
-        (np.zeros((1, 0), np.int64), np.zeros((1, 0, 3)), r"tokens must have shape"),
-        (np.zeros((1, 2), np.int64), np.zeros((1, 1, 3)), r"conditions must have shape \(1, 2, 3\)"),
-        (np.full((1, 1), EMSYNC.size), np.zeros((1, 1, 3)), "tokens must lie in"),
-        (np.full((1, 1), -1), np.zeros((1, 1, 3)), "tokens must lie in"),
-        (np.zeros((1, 1), np.int64), np.full((1, 1, 3), np.inf), "conditions must be finite"),
+        (np.zeros((2, 1), np.int64), np.zeros((2, 1, 11)), r"tokens must have shape \(1, T >= 1\)"),
+        (np.zeros((1, 0), np.int64), np.zeros((1, 0, 11)), r"tokens must have shape"),
+        (np.zeros((1, 2), np.int64), np.zeros((1, 1, 11)), r"conditions must have shape \(1, 2, 11\)"),
+        (np.zeros((1, 2), np.int64), np.zeros((1, 2, 3)), r"must have shape \(1, 2, 11\), got \(1, 2, 3\)"),
+        (np.full((1, 1), EMSYNC.size), np.zeros((1, 1, 11)), "tokens must lie in"),
+        (np.full((1, 1), -1), np.zeros((1, 1, 11)), "tokens must lie in"),
+        (np.zeros((1, 1), np.int64), np.full((1, 1, 11), np.inf), "conditions must be finite"),
     ],
 )
 def test_step_refuses_what_it_cannot_feed(
@@ -236,7 +266,7 @@ def test_a_truncated_file_is_refused(three_layers: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": "emsync-composer-0"}, "holds no composer of format"),
+        ({"format": "emsync-composer-1"}, "holds no composer of format emsync-composer-2"),
         ({"vocabulary": "klingon"}, "made for vocabulary 'klingon'"),
         ({"vocabulary": PAPER.name}, "which this version of emsync does not know"),
         ({"context": "long"}, "damaged metadata"),

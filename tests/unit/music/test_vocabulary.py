@@ -5,29 +5,31 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emsync.music.vocabulary import EMSYNC, PAPER, VOCABULARIES, TokenRange, Vocabulary
+from emsync.music.vocabulary import EMSYNC, NOTE_COUNT, PAPER, VOCABULARIES, TokenRange, Vocabulary
 from emsync.types import InstrumentGroup
 
 DRUMS, BASS, GUITAR, PIANO, STRINGS = InstrumentGroup
 BOTH = pytest.mark.parametrize("vocabulary", [EMSYNC, PAPER], ids=lambda vocabulary: vocabulary.name)
 
 
-def test_emsync_1_has_5_specials_125_shifts_440_ons_and_352_offs() -> None:
+def test_emsync_2_has_5_specials_125_shifts_352_offs_and_3_times_440_ons() -> None:
     assert EMSYNC.time_shift == TokenRange(5, 125)
     assert EMSYNC.on == TokenRange(130, 440)
     assert EMSYNC.off == TokenRange(570, 352)
-    assert EMSYNC.size == 922
+    assert EMSYNC.ons == (TokenRange(130, 440), TokenRange(922, 440), TokenRange(1362, 440))
+    assert EMSYNC.size == 1802
 
 
 def test_paper_has_6_specials_125_shifts_440_ons_and_440_offs() -> None:
     assert PAPER.time_shift == TokenRange(6, 125)
     assert PAPER.on == TokenRange(131, 440)
     assert PAPER.off == TokenRange(571, 440)
+    assert PAPER.ons == (PAPER.on,)
     assert PAPER.size == 1011
 
 
 def test_vocabularies_are_found_by_the_name_that_shards_and_weights_store() -> None:
-    assert VOCABULARIES == {"emsync-1": EMSYNC, "paper": PAPER}
+    assert VOCABULARIES == {"emsync-2": EMSYNC, "paper": PAPER}
 
 
 def test_a_range_holds_its_first_token_and_not_its_stop() -> None:
@@ -51,6 +53,12 @@ def test_a_range_holds_its_first_token_and_not_its_stop() -> None:
         (EMSYNC, 570, "OFF BASS 21"),
         (EMSYNC, 785, "OFF PIANO 60"),
         (EMSYNC, 921, "OFF STRINGS 108"),
+        (EMSYNC, 922, "ON DRUMS 21 soft"),
+        (EMSYNC, 1225, "ON PIANO 60 soft"),
+        (EMSYNC, 1361, "ON STRINGS 108 soft"),
+        (EMSYNC, 1362, "ON DRUMS 21 loud"),
+        (EMSYNC, 1665, "ON PIANO 60 loud"),
+        (EMSYNC, 1801, "ON STRINGS 108 loud"),
         (PAPER, 4, "LESS_INSTRUMENTS"),
         (PAPER, 5, "MORE_INSTRUMENTS"),
         (PAPER, 6, "TIME_SHIFT 1"),
@@ -83,7 +91,31 @@ def test_every_off_ends_the_on_of_its_group_and_pitch(vocabulary: Vocabulary) ->
         for pitch in range(21, 109):
             off_token = vocabulary.off_token(group, pitch)
             assert vocabulary.name_of(off_token) == f"OFF {group.name} {pitch}"
-            assert vocabulary.started_by(np.array([off_token])) == [vocabulary.on_token(group, pitch)]
+            on_token = vocabulary.on_token(group, pitch)
+            off_note, on_note = vocabulary.notes_of(np.array([off_token, on_token]))
+            assert off_note == on_note
+
+
+@BOTH
+def test_an_on_strikes_one_note_however_hard(vocabulary: Vocabulary) -> None:
+    for on in vocabulary.ons:
+        tokens = np.arange(on.first, on.stop)
+        assert vocabulary.notes_of(tokens).tolist() == list(range(NOTE_COUNT))
+        assert vocabulary.is_on(tokens).all()
+
+
+@BOTH
+def test_only_ons_and_offs_have_a_note_and_only_ons_are_on(vocabulary: Vocabulary) -> None:
+    tokens = np.arange(vocabulary.size)
+    kinds = np.array([vocabulary.name_of(token).split()[0] for token in range(vocabulary.size)])
+    assert ((vocabulary.notes_of(tokens) >= 0) == np.isin(kinds, ["ON", "OFF"])).all()
+    assert (vocabulary.is_on(tokens) == (kinds == "ON")).all()
+
+
+def test_notes_are_asked_for_in_any_shape() -> None:
+    tokens = np.array([[433, 785], [3, 1225]])
+    assert EMSYNC.notes_of(tokens).tolist() == [[303, 303], [-1, 303]]
+    assert EMSYNC.is_on(tokens).tolist() == [[True, False], [False, True]]
 
 
 def test_shift_token_counts_from_one_tick() -> None:
@@ -109,11 +141,11 @@ def test_a_pitch_outside_21_to_108_is_refused(pitch: int) -> None:
 
 def test_drums_have_an_off_in_paper_only() -> None:
     assert PAPER.off_token(DRUMS, 38) == 571 + 17
-    with pytest.raises(ValueError, match="'emsync-1' has no OFF for DRUMS"):
+    with pytest.raises(ValueError, match="'emsync-2' has no OFF for DRUMS"):
         EMSYNC.off_token(DRUMS, 38)
 
 
-def test_end_is_in_emsync_1_only() -> None:
+def test_end_is_in_emsync_2_only() -> None:
     assert EMSYNC.special("END") == 2
     with pytest.raises(ValueError, match="'paper' has no END token, only PAD, START, BAR"):
         PAPER.special("END")

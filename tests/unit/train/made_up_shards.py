@@ -6,20 +6,40 @@ import json
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emsync.music.chords import chord_onsets
 from emsync.music.tokenizer import Piece, Tokens, canonical, encode
 from emsync.music.vocabulary import EMSYNC, Vocabulary
 from emsync.types import NOTE_DTYPE, InstrumentGroup
+from emsync_train.dataset import WindowOptions
 
 DRUMS, BASS, GUITAR, PIANO, STRINGS = InstrumentGroup
 BEAT_TICKS = 60
 LABEL_HOP_S = 4.0
+MELODY_VELOCITIES = (110, 80, 80, 50)
+PLAIN = WindowOptions(
+    length=64,
+    transpose_semitones=0,
+    tempo_spread=0.0,
+    bar_start_share=0.0,
+    thin_chords_share=0.0,
+    boundary_dropout=0.0,
+    affect_dropout=0.0,
+    axis_dropout=0.0,
+    end_dropout=0.0,
+    bar_dropout=0.0,
+    group_dropout=0.0,
+)
+"""Windows as they stand in the piece, told everything."""
 TRIADS = ((60, 64, 67), (65, 69, 72), (67, 71, 74), (57, 60, 64))
 
 
 def made_up_piece(seed: int, *, bars: int = 12, vocabulary: Vocabulary = EMSYNC) -> Piece:
-    """Bars of four beats: drums, a bass note, a triad on every other bar, a melody drawn by the seed."""
+    """Bars of four beats: drums, a bass note, a triad on every other bar, a melody drawn by the seed.
+
+    The melody is loud on the first beat and soft on the last.
+    """
     rng = np.random.default_rng(seed)
     rows = []
     for bar in range(bars):
@@ -30,8 +50,9 @@ def made_up_piece(seed: int, *, bars: int = 12, vocabulary: Vocabulary = EMSYNC)
         if bar % 2 == 0:
             rows += [(begin, 3 * BEAT_TICKS, PIANO, pitch, 80) for pitch in triad]
         for beat in np.flatnonzero(rng.random(4) < 0.7):
+            velocity = MELODY_VELOCITIES[beat]
             rows.append(
-                (begin + int(beat) * BEAT_TICKS, BEAT_TICKS, STRINGS, int(rng.choice(triad)) + 12, 80)
+                (begin + int(beat) * BEAT_TICKS, BEAT_TICKS, STRINGS, int(rng.choice(triad)) + 12, velocity)
             )
     notes = canonical(np.array(rows, NOTE_DTYPE), vocabulary)
     end_ticks = 4 * BEAT_TICKS * bars
@@ -44,10 +65,15 @@ def write_shards(
     tokens_of_pieces: list[Tokens],
     *,
     splits: list[str] | None = None,
-    labels: int = 8,
+    affect: NDArray[np.int8] | None = None,
     vocabulary: Vocabulary = EMSYNC,
 ) -> Path:
-    """Write `tokens.u16`, `affect.i8`, `pieces.jsonl` and `corpus.json`; piece n comes from source `s{n}`."""
+    """Write `tokens.u16`, `affect.i8`, `pieces.jsonl` and `corpus.json`; piece n comes from source `s{n}`.
+
+    Every piece has the same labels: `affect`, shape (W, 2), or valence rising and arousal falling.
+    """
+    if affect is None:
+        affect = np.stack([np.linspace(-127, 127, 8), np.linspace(127, -127, 8)], axis=1).astype(np.int8)
     folder.mkdir(parents=True, exist_ok=True)
     rows, token_offset = [], 0
     for number, tokens in enumerate(tokens_of_pieces):
@@ -59,16 +85,13 @@ def write_shards(
                 "split": splits[number] if splits else "train",
                 "token_offset": token_offset,
                 "token_count": len(tokens),
-                "affect_offset": number * labels,
-                "affect_count": labels,
+                "affect_offset": number * len(affect),
+                "affect_count": len(affect),
                 "duration_s": 1.0,
                 "notes": 1,
             }
         )
         token_offset += len(tokens)
-    affect = np.stack([np.linspace(-127, 127, labels), np.linspace(127, -127, labels)], axis=1).astype(
-        np.int8
-    )
     (folder / "tokens.u16").write_bytes(np.concatenate(tokens_of_pieces).astype("<u2").tobytes())
     (folder / "affect.i8").write_bytes(affect.tobytes() * len(tokens_of_pieces))
     (folder / "pieces.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
