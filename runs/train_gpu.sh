@@ -23,8 +23,7 @@ cores=$(nproc)
 WORKERS=${WORKERS:-$((cores > 2 ? cores - 2 : 1))} # processes that draw windows
 export PYTHONPATH="src${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} # of each of them; matrices are the GPU's
-mkdir -p "$RUN"
-export TORCHINDUCTOR_CACHE_DIR=${TORCHINDUCTOR_CACHE_DIR:-$(cd "$RUN" && pwd)/inductor} # compile once for all pieces
+export TORCHINDUCTOR_CACHE_DIR=${TORCHINDUCTOR_CACHE_DIR:-$(realpath -m "$RUN")/inductor} # compile once for all pieces
 
 say() { echo "[$(date +%T)] $*"; }
 train() {

@@ -17,9 +17,12 @@ from tests.command_line import COMPOSER, ROOT, Ended, composer_module, run_here,
 from tests.media import make_video
 
 from emsync import __version__, pipeline
+from emsync.cli_arguments import INSTRUMENTS
 from emsync.errors import InputError
+from emsync.music.bar_plan import FASTEST_BPM, SLOWEST_BPM
 from emsync.music.cue_sheet import read_cue_sheet
-from emsync.options import ScoreOptions, SyncMode
+from emsync.options import ComposeOptions, ScoreOptions, SyncMode
+from emsync.types import InstrumentGroup
 from emsync.video.cuts import DETECTOR_NAMES
 
 Run = Callable[..., Ended]
@@ -65,6 +68,17 @@ def test_help_names_every_detector(run: Run) -> None:
     assert f"{', '.join(DETECTOR_NAMES[:-1])} or {DETECTOR_NAMES[-1]}" in screen
 
 
+def test_help_names_every_instrument_group(run: Run) -> None:
+    assert [group.name.lower() for group in InstrumentGroup] == list(INSTRUMENTS)
+    for command in ("score", "compose"):
+        assert "drums,bass,guitar,piano,strings" in run(command, "--help").out
+
+
+def test_help_names_the_tempi_that_bars_can_be_planned_in(run: Run) -> None:
+    screen = " ".join(run("compose", "--help").out.split())
+    assert f"Tempo, {SLOWEST_BPM:g} to {FASTEST_BPM:g};" in screen
+
+
 # Wrong usage.
 
 
@@ -89,6 +103,16 @@ def test_help_names_every_detector(run: Run) -> None:
         (["score", "film.mp4", "--audio-stream", "-1"], "--audio-stream"),
         (["score", "film.mp4", "--threads", "-1"], "--threads"),
         (["render", "film.mid", "--duration", "0"], "--duration"),
+        *(
+            ([*command, option, value], option)
+            for command in (["score", "film.mp4"], ["compose", "film.cues.json"])
+            for option, values in {
+                "--tempo": ("59.9", "180.5", "nan", "fast"),
+                "--affect-guidance": ("-0.1", "10.1", "nan", "inf", "x"),
+                "--boundary-guidance": ("-0.1", "10.1", "nan", "inf", "x"),
+            }.items()
+            for value in values
+        ),
     ],
     ids=" ".join,
 )
@@ -98,6 +122,27 @@ def test_wrong_usage_exits_2_and_names_what_is_wrong(run: Run, arguments: list[s
     assert ended.out == ""
     assert said in ended.err
     assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("command", [["score", "film.mp4"], ["compose", "film.cues.json"]], ids=" ".join)
+@pytest.mark.parametrize(
+    ("instruments", "said"),
+    [
+        ("piano,flute", "'flute' is no instrument group; give some of drums,bass,guitar,piano,strings."),
+        ("piano,,bass", "'' is no instrument group"),
+        ("piano bass", "'piano bass' is no instrument group"),
+        ("", "the list is empty; give some of drums,bass,guitar,piano,strings."),
+        (" ", "the list is empty"),
+        ("drums", "drums alone can play no chord; add another group."),
+        ("drums,Drums", "drums alone can play no chord"),
+    ],
+)
+def test_instruments_that_make_no_band_are_refused(
+    run: Run, command: list[str], instruments: str, said: str
+) -> None:
+    ended = run(*command, "--instruments", instruments)
+    assert (ended.exit_code, ended.out) == (2, "")
+    assert f"Invalid value for '--instruments': {said}" in ended.err
 
 
 @pytest.mark.parametrize(
@@ -259,7 +304,8 @@ def test_options_reach_the_pipeline(
         *("score", short_film, "--seed", "3", "--detector", "content", "--minimum-distance", "2"),
         *("--hit", "1", "--hit", "2", "--boundaries", times, "--sync", "paper", "--temperature", "1.3"),
         *("--top-p", "0.6", "--soundfont", "a.sf2", "--stems", "--original-sound", "keep"),
-        *("--audio-stream", "2", "--threads", "1"),
+        *("--audio-stream", "2", "--threads", "1", "--tempo", "90", "--instruments", "drums, Piano,piano"),
+        *("--affect-guidance", "2.5", "--boundary-guidance", "0"),
     )
     (options,) = seen
     assert options.video.detector == "content"
@@ -270,6 +316,39 @@ def test_options_reach_the_pipeline(
     assert (options.compose.temperature, options.compose.top_p, options.compose.threads) == (1.3, 0.6, 1)
     assert (options.render.soundfont, options.render.stems) == (Path("a.sf2"), True)
     assert (options.mux.original_sound, options.mux.audio_stream) == ("keep", 2)
+    assert options.compose.tempo_bpm == 90.0
+    assert options.compose.instruments == (InstrumentGroup.DRUMS, InstrumentGroup.PIANO)
+    assert (options.compose.affect_guidance, options.compose.boundary_guidance) == (2.5, 0.0)
+
+
+def test_options_of_compose_reach_the_pipeline(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[ComposeOptions] = []
+
+    def record(_cues: Path, _path: Path, options: ComposeOptions, **_: object) -> None:
+        seen.append(options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "compose", record)
+    run("compose", "film.cues.json")
+    run(
+        *("compose", "film.cues.json", "--seed", "3", "--sync", "paper", "--temperature", "1.3"),
+        *("--top-p", "0.6", "--tempo", "180", "--instruments", "strings", "--threads", "1"),
+        *("--affect-guidance", "10", "--boundary-guidance", "1.5"),
+    )
+    assert seen == [
+        ComposeOptions(),
+        ComposeOptions(
+            seed=3,
+            sync=SyncMode.PAPER,
+            temperature=1.3,
+            top_p=0.6,
+            tempo_bpm=180.0,
+            instruments=(InstrumentGroup.STRINGS,),
+            affect_guidance=10.0,
+            boundary_guidance=1.5,
+            threads=1,
+        ),
+    ]
 
 
 def test_the_line_can_be_walked_step_by_step(run: Run, short_film: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -30,6 +30,9 @@ from emsync.options import (
     VideoOptions,
 )
 from emsync.progress import progress_bars
+
+if TYPE_CHECKING:
+    from emsync.types import InstrumentGroup
 
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
@@ -75,6 +78,10 @@ def score(
     sync: arg.Sync = ComposeOptions.sync,
     temperature: arg.Temperature = ComposeOptions.temperature,
     top_p: arg.TopP = ComposeOptions.top_p,
+    tempo: arg.Tempo = ComposeOptions.tempo_bpm,
+    instruments: arg.Instruments = None,
+    affect_guidance: arg.AffectGuidance = ComposeOptions.affect_guidance,
+    boundary_guidance: arg.BoundaryGuidance = ComposeOptions.boundary_guidance,
     soundfont: arg.Soundfont = RenderOptions.soundfont,
     stems: arg.Stems = RenderOptions.stems,
     audio_stream: arg.AudioStreamNumber = MuxOptions.audio_stream,
@@ -96,7 +103,15 @@ def score(
             video=VideoOptions(detector=detector),
             spotting=_spotting(minimum_distance, hit, boundaries),
             compose=ComposeOptions(
-                seed=seed, sync=sync, temperature=temperature, top_p=top_p, threads=threads
+                seed=seed,
+                sync=sync,
+                temperature=temperature,
+                top_p=top_p,
+                tempo_bpm=tempo,
+                instruments=_groups(instruments),
+                affect_guidance=affect_guidance,
+                boundary_guidance=boundary_guidance,
+                threads=threads,
             ),
             render=RenderOptions(soundfont=soundfont, stems=stems),
             mux=MuxOptions(original_sound=original_sound, audio_stream=audio_stream),
@@ -149,6 +164,10 @@ def compose(
     sync: arg.Sync = ComposeOptions.sync,
     temperature: arg.Temperature = ComposeOptions.temperature,
     top_p: arg.TopP = ComposeOptions.top_p,
+    tempo: arg.Tempo = ComposeOptions.tempo_bpm,
+    instruments: arg.Instruments = None,
+    affect_guidance: arg.AffectGuidance = ComposeOptions.affect_guidance,
+    boundary_guidance: arg.BoundaryGuidance = ComposeOptions.boundary_guidance,
     threads: arg.Threads = ComposeOptions.threads,
     force: arg.Force = False,
     as_json: arg.Json = False,
@@ -163,7 +182,17 @@ def compose(
         from emsync.output_paths import midi_beside
 
         path = output or midi_beside(cues)
-        options = ComposeOptions(seed=seed, sync=sync, temperature=temperature, top_p=top_p, threads=threads)
+        options = ComposeOptions(
+            seed=seed,
+            sync=sync,
+            temperature=temperature,
+            top_p=top_p,
+            tempo_bpm=tempo,
+            instruments=_groups(instruments),
+            affect_guidance=affect_guidance,
+            boundary_guidance=boundary_guidance,
+            threads=threads,
+        )
         with progress_bars(not quiet) as on_progress:
             music = pipeline.compose(cues, path, options, overwrite=force, on_progress=on_progress)
         told = report.music_as_json(path, music), report.music_for_people(path, music)
@@ -270,6 +299,14 @@ def _spotting(
         hit_points_s=tuple(hits_s or ()),
         boundaries_s=None if boundaries is None else boundaries_from(boundaries),
     )
+
+
+def _groups(instruments: str | None) -> tuple[InstrumentGroup, ...] | None:
+    from emsync.types import InstrumentGroup
+
+    if instruments is None:
+        return None
+    return tuple(InstrumentGroup[name.upper()] for name in arg.instrument_names(instruments))
 
 
 def _tell(for_programs: dict[str, Any], for_people: list[str], *, as_json: bool, quiet: bool) -> None:

@@ -13,6 +13,8 @@ import typer
 
 from emsync.options import OriginalSound, SyncMode
 
+INSTRUMENTS = ("drums", "bass", "guitar", "piano", "strings")
+
 
 def _seconds(value: float | None) -> float | None:
     if value is not None and not (math.isfinite(value) and value >= 0):
@@ -35,6 +37,38 @@ def _many_seconds(values: list[float] | None) -> list[float] | None:
 def _temperature(value: float) -> float:
     if not (math.isfinite(value) and 0 < value <= 10):
         raise typer.BadParameter(f"{value} is not above 0 and at most 10.")
+    return value
+
+
+def _tempo(value: float | None) -> float | None:
+    if value is not None and not 60 <= value <= 180:
+        raise typer.BadParameter(f"{value} is not in 60 to 180 quarter notes a minute.")
+    return value
+
+
+def _guidance(value: float) -> float:
+    if not 0 <= value <= 10:
+        raise typer.BadParameter(f"{value} is not in 0 to 10.")
+    return value
+
+
+def instrument_names(listed: str) -> tuple[str, ...]:
+    """The names in a list such as `drums, piano`, each once. Raises typer.BadParameter if they make no band."""
+    names = tuple(dict.fromkeys(name.strip().lower() for name in listed.split(",")))
+    choice = f"give some of {','.join(INSTRUMENTS)}."
+    if names == ("",):
+        raise typer.BadParameter(f"the list is empty; {choice}")
+    for name in names:
+        if name not in INSTRUMENTS:
+            raise typer.BadParameter(f"{name!r} is no instrument group; {choice}")
+    if names == ("drums",):
+        raise typer.BadParameter("drums alone can play no chord; add another group.")
+    return names
+
+
+def _instruments(value: str | None) -> str | None:
+    if value is not None:
+        instrument_names(value)
     return value
 
 
@@ -81,6 +115,26 @@ Temperature = Annotated[
 ]
 TopP = Annotated[
     float, typer.Option("--top-p", callback=_top_p, metavar="NUMBER", help="Share of likely tokens kept.")
+]
+Tempo = Annotated[
+    float | None,
+    typer.Option(callback=_tempo, metavar="BPM", help="Tempo, 60 to 180; else the film's arousal sets it."),
+]
+Instruments = Annotated[
+    str | None,
+    typer.Option(callback=_instruments, metavar="LIST", help=f"Who plays: some of {','.join(INSTRUMENTS)}."),
+]
+AffectGuidance = Annotated[
+    float,
+    typer.Option(
+        callback=_guidance, metavar="NUMBER", help="Above 1 the music follows affect more; 0 to 10."
+    ),
+]
+BoundaryGuidance = Annotated[
+    float,
+    typer.Option(
+        callback=_guidance, metavar="NUMBER", help="Above 1 the music heeds boundaries more; 0 to 10."
+    ),
 ]
 
 # How it sounds.

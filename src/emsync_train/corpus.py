@@ -34,7 +34,15 @@ from emsync.music import chords, midi_file, midi_groups, overlaps, tokenizer, vo
 from emsync.music.tokenizer import Piece, encode
 from emsync.music.vocabulary import EMSYNC, VOCABULARIES, Vocabulary
 from emsync.types import TICKS_PER_S
-from emsync_train import corpus_layouts, labels, midi_reader, music_features, roll_reader, shard_writer
+from emsync_train import (
+    corpus_layouts,
+    labels,
+    midi_reader,
+    music_features,
+    roll_reader,
+    shard_writer,
+    tighten,
+)
 from emsync_train.corpus_layouts import ROLL_SUFFIX, Source, sources_of, with_labels
 from emsync_train.dataset import MISSING_LABEL
 from emsync_train.labels import AffectLabeller
@@ -50,7 +58,7 @@ FILES_PER_JOB = 8
 INTERRUPTED_EXIT_CODE = 130
 _CODE = (
     *(chords, midi_file, midi_groups, overlaps, tokenizer, vocabulary),
-    *(corpus_layouts, labels, midi_reader, music_features, roll_reader, shard_writer),
+    *(corpus_layouts, labels, midi_reader, music_features, roll_reader, shard_writer, tighten),
 )
 """The modules that decide what is written."""
 

@@ -1,6 +1,7 @@
 """One MIDI file to a piece on the tick grid, or the reason why it cannot be used.
 
-Two faults of real files are mended here, both audible once a network has learned them. Generated guitars repeat
+Instants too near to be heard apart become one (`tighten`). Two faults of real files are mended here, both audible
+once a network has learned them. Generated guitars repeat
 a pitch before they release it and leave the last releases to the end of the piece, so that notes seem to last
 minutes: a pitched note above `LONGEST_NOTE_TICKS` ends at the first release of its pitch, and there at the latest.
 And a metre of one beat throughout (most of POP909) counts beats, not bars: such a piece has no bars.

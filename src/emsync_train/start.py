@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from torch import Tensor
 from emsync.errors import InputError
 from emsync.music.vocabulary import EMSYNC, NOTE_COUNT
 from emsync_train.model import Composer
+
+EMBEDDING = "embedding.weight"
 
 
 @dataclass(frozen=True)
@@ -27,30 +30,43 @@ class Start:
     fresh: str | None = None
 
     def load_into(self, network: Composer) -> None:
-        """Raises InputError if the weights are missing or of another network."""
+        """Raises InputError if the weights are missing or of another network, which then stays as it was."""
+        known = {name: value for name, value in network.state_dict().items() if not self._is_fresh(name)}
         try:
-            loaded = self._read()
-            known = network.state_dict()
-            kept = {name for name in known if self.fresh is not None and name.startswith(self.fresh)}
-            taken = {name: value for name, value in loaded.items() if name not in kept}
-            if self.fresh is not None:
-                taken = {name: value for name, value in taken.items() if not name.startswith(self.fresh)}
-            if "embedding.weight" in taken:
-                taken["embedding.weight"] = _with_velocities(
-                    taken["embedding.weight"], len(known["embedding.weight"])
-                )
-            network.load_state_dict({**{name: known[name] for name in kept}, **taken})
-        except (OSError, ImportError, SafetensorError, RuntimeError, KeyError, ValueError) as error:
+            taken = {name: value for name, value in self._read().items() if not self._is_fresh(name)}
+            if EMBEDDING in taken and EMBEDDING in known:
+                taken[EMBEDDING] = _with_velocities(taken[EMBEDDING], len(known[EMBEDDING]))
+            _check_same(taken, known)
+        except (OSError, ImportError, SafetensorError, KeyError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise InputError(f"{self.weights}: not weights to start from ({reason})") from error
+        network.load_state_dict(taken, strict=False)
+
+    def _is_fresh(self, name: str) -> bool:
+        return self.fresh is not None and name.startswith(self.fresh)
 
     def _read(self) -> dict[str, Tensor]:
         if not self.weights.endswith(".onnx"):
-            return load_file(self.weights)
+            return dict(load_file(self.weights))
         from emsync_train.decode_graph import weights_of_graph  # noqa: PLC0415  (onnx is not everywhere)
 
         weights = weights_of_graph(Path(self.weights))
         return {name: torch.from_numpy(value.copy()) for name, value in weights.items()}
+
+
+def _check_same(taken: Mapping[str, Tensor], known: Mapping[str, Tensor]) -> None:
+    """Raises ValueError with the first difference of names or shapes."""
+    for name in known:
+        if name not in taken:
+            raise ValueError(
+                f"{name} is not in it; --fresh leaves out parameters by the beginning of their name"
+            )
+    for name, value in taken.items():
+        if name not in known:
+            raise ValueError(f"the network has no {name}")
+        if value.shape != known[name].shape:
+            shapes = tuple(value.shape), tuple(known[name].shape)
+            raise ValueError(f"{name} has shape {shapes[0]}, the network's {shapes[1]}")
 
 
 def _with_velocities(embedding: Tensor, wanted_rows: int) -> Tensor:

@@ -107,7 +107,7 @@ def model_flops_utilisation(tokens_per_s: float, config: ModelConfig, device: to
 
 @dataclass(frozen=True)
 class Progress:
-    """What the log of a run says: losses in nats per token, speed after the first report."""
+    """What the log of a run says: tokens seen, losses in nats per token, speed after the first report."""
 
     tokens: int
     first_loss: float
@@ -134,7 +134,7 @@ def read_progress(log: Path) -> Progress:
         if len(reports) < 2:
             raise ValueError(f"{len(reports)} reports of training where 2 are needed")
         return Progress(
-            tokens=int(reports[-1]["tokens"]),
+            tokens=int(rows[-1]["tokens"]),
             first_loss=float(reports[0]["train_nats_per_token"]),
             last_loss=float(reports[-1]["train_nats_per_token"]),
             tokens_per_s=statistics.median(float(row["tokens_per_s"]) for row in reports[1:]),

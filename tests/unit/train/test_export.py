@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from emsync.errors import InputError
-from emsync.music.model import ComposerModel
+from emsync.music.conditions import GROUP_CONDITIONS, Condition, bar_positions
+from emsync.music.model import FORMAT, ComposerModel
 from emsync.music.vocabulary import EMSYNC
 
 torch = pytest.importorskip("torch", reason="export needs torch: pip install emsync[train]")
@@ -47,12 +49,15 @@ def _network(config: ModelConfig, *, spread: float = 0.1) -> Composer:
 
 
 def _music(config: ModelConfig, batch: int, length: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Random tokens and conditions, offsets and bars also beyond the horizon, three in ten missing."""
     generator = np.random.default_rng(5)
     tokens = generator.integers(0, config.vocabulary_size, (batch, length))
-    upper = [1, 1, 1.2 * config.horizon_s]
-    conditions = generator.uniform([-1, -1, 0], upper, (batch, length, 3)).astype(np.float32)
+    beyond_s = 1.2 * config.horizon_s
+    highest = np.array([1, 1, beyond_s, beyond_s, beyond_s, 1, *[1] * 5])
+    conditions = generator.uniform([-1, -1, *[0] * 9], highest, (batch, length, len(Condition)))
+    conditions[..., GROUP_CONDITIONS] = np.round(conditions[..., GROUP_CONDITIONS])
     conditions[generator.random(conditions.shape) < 0.3] = np.nan
-    return tokens, conditions
+    return tokens, conditions.astype(np.float32)
 
 
 def _torch_inputs(tokens: NDArray[np.int64], conditions: NDArray[np.float32]) -> tuple[Tensor, ...]:
@@ -143,14 +148,57 @@ def test_fp32_logits_equal_torch_after_the_window_slid(tmp_path: Path, layers: i
     assert np.abs(got - unlimited).max() > 10 * TOLERANCE
 
 
+@pytest.mark.parametrize("condition", list(Condition), ids=lambda condition: condition.name)
+@pytest.mark.parametrize("others", ["known", "missing"])
+def test_each_condition_reaches_the_graph_as_it_reaches_torch(
+    tmp_path: Path, condition: Condition, others: str
+) -> None:
+    model, path = _network(SMALL), tmp_path / "weights.onnx"
+    export(model, path, metadata=METADATA, quantisation="fp32")
+    tokens, conditions = _music(SMALL, 1, 16)
+    conditions = np.nan_to_num(conditions, nan=0.5)
+    if others == "missing":
+        conditions[..., [other for other in Condition if other != condition]] = np.nan
+    engine, told = ComposerModel.load(path, threads=1), []
+    for value in (0.25, 0.75, np.nan):
+        conditions[..., condition] = value
+        engine.reset()
+        told.append(engine.step(tokens, conditions))
+        expected = _torch_logits(model, tokens, conditions)[:, -1]
+        np.testing.assert_allclose(told[-1], expected, atol=TOLERANCE)
+    if others == "known":
+        assert np.abs(told[0] - told[1]).max() > 0.01
+
+
+@pytest.mark.parametrize("horizon_s", [4.0, 8.0])
+def test_places_in_a_bar_reach_the_graph_as_they_reach_torch_on_every_tick(
+    tmp_path: Path, horizon_s: float
+) -> None:
+    """A division is passed or not by a comparison: both sides must round alike."""
+    config = dataclasses.replace(SMALL, context=512, horizon_s=horizon_s)
+    model, path = _network(config), tmp_path / "weights.onnx"
+    export(model, path, metadata=METADATA, quantisation="fp32")
+    onsets = np.cumsum([0, 240, 250, 131, 90, 7, 200])
+    places = bar_positions(np.arange(0, 918, 2), onsets)
+    conditions = np.full((1, len(places), len(Condition)), np.nan, np.float32)
+    conditions[0, :, Condition.BAR_LENGTH_S : Condition.BAR_PHASE + 1] = places
+    with torch.no_grad():
+        given, present = _torch_inputs(np.zeros((1, 1), np.int64), conditions)[1:]
+        expected = model(torch.zeros(1, len(places), dtype=torch.int64), given, present).numpy()
+    engine = ComposerModel.load(path, threads=1)
+    for place in range(len(places)):
+        got = engine.step(np.zeros((1, 1), np.int64), conditions[:, place : place + 1])
+        np.testing.assert_allclose(got, expected[:, place], atol=TOLERANCE)
+
+
 def test_nan_conditions_equal_absent_ones_in_torch(tmp_path: Path) -> None:
     model, path = _network(SMALL), tmp_path / "weights.onnx"
     export(model, path, metadata=METADATA, quantisation="fp32")
     tokens, _ = _music(SMALL, 1, 4)
     with torch.no_grad():
-        nothing = torch.zeros(1, 4, 3)
-        expected = model(torch.from_numpy(tokens), torch.full((1, 4, 3), 0.7), nothing)[:, -1].numpy()
-    got = ComposerModel.load(path).step(tokens, np.full((1, 4, 3), np.nan, np.float32))
+        nothing = torch.zeros(1, 4, len(Condition))
+        expected = model(torch.from_numpy(tokens), torch.full_like(nothing, 0.7), nothing)[:, -1].numpy()
+    got = ComposerModel.load(path).step(tokens, np.full(nothing.shape, np.nan, np.float32))
     np.testing.assert_allclose(got, expected, atol=TOLERANCE)
 
 
@@ -174,13 +222,20 @@ def test_quantised_weights_of_a_random_network_predict_nearly_the_same(
     tmp_path: Path, config: ModelConfig, quantisation: Quantisation, least_agreement: float, most_nats: float
 ) -> None:
     model = _network(config)
-    path, exact_path = tmp_path / "weights.onnx", tmp_path / "exact.onnx"
+    path = tmp_path / "weights.onnx"
     export(model, path, metadata=METADATA, quantisation=quantisation)
-    export(model, exact_path, metadata=METADATA, quantisation="fp32")
-    assert path.stat().st_size < exact_path.stat().st_size
     agreement, nats = _distance(model, path)
     assert agreement >= least_agreement
     assert 0 < nats <= most_nats
+
+
+def test_fewer_bits_make_a_smaller_file(tmp_path: Path) -> None:
+    model, sizes = _network(SHAPES[1]), []
+    quantisations: tuple[Quantisation, ...] = ("int4", "int8", "fp32")
+    for quantisation in quantisations:
+        export(model, tmp_path / "o.onnx", metadata=METADATA, quantisation=quantisation)
+        sizes.append((tmp_path / "o.onnx").stat().st_size)
+    assert sizes == sorted(sizes)
 
 
 def test_quantise_by_pencil() -> None:
@@ -232,7 +287,7 @@ def test_metadata_holds_the_sizes_and_the_run(tmp_path: Path) -> None:
     assert properties == {
         "context": "48",
         "feed_forward": "96",
-        "format": "emsync-composer-1",
+        "format": FORMAT,
         "heads": "2",
         "horizon_s": "8.0",
         "layers": "2",
@@ -249,7 +304,7 @@ def test_metadata_holds_the_sizes_and_the_run(tmp_path: Path) -> None:
     ("metadata", "message"),
     [
         ({}, "metadata must name a vocabulary"),
-        ({"vocabulary": "paper"}, "vocabulary 'paper' has 1011 tokens, the network 922"),
+        ({"vocabulary": "paper"}, "vocabulary 'paper' has 1011 tokens, the network 1802"),
         ({"vocabulary": EMSYNC.name, "context": "9"}, r"metadata must not set \['context'\]"),
     ],
 )
@@ -259,6 +314,35 @@ def test_metadata_that_contradicts_the_network_is_refused(
     with pytest.raises(ValueError, match=message):
         export(_network(SMALL), tmp_path / "weights.onnx", metadata=metadata)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"positions": "learned", "conditioning": "prefix"},
+        {"norm": "layer"},
+        {"activation": "swiglu"},
+        {"activation": "relu"},
+        {"tied_output": False},
+    ],
+    ids=lambda change: "-".join(map(str, change.values())),
+)
+def test_a_network_that_the_engine_does_not_run_is_refused_before_anything_is_written(
+    tmp_path: Path, change: dict[str, Any]
+) -> None:
+    name, value = next(iter(change.items()))
+    with pytest.raises(ValueError, match=f"a network with {name} {value!r} cannot be exported"):
+        export(Composer(dataclasses.replace(SMALL, **change)), tmp_path / "o.onnx", metadata=METADATA)
+    assert not list(tmp_path.iterdir())
+
+
+def test_dropout_is_for_training_alone_and_hinders_no_export(tmp_path: Path) -> None:
+    model = _network(SMALL)
+    again = Composer(dataclasses.replace(SMALL, dropout=0.3)).eval()
+    again.load_state_dict(model.state_dict())
+    for name, network in (("a.onnx", model), ("b.onnx", again)):
+        export(network, tmp_path / name, metadata=METADATA)
+    assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
 
 
 def test_command_line_exports_a_run_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -284,11 +368,11 @@ def test_command_line_exports_a_run_folder(tmp_path: Path, capsys: pytest.Captur
         (None, r"config\.json: not the configuration of a run"),
         ("{", r"config\.json: not the configuration of a run"),
         (
-            '{"vocabulary": "emsync-1", "model": {"wings": 2}}',
+            '{"vocabulary": "emsync-2", "model": {"wings": 2}}',
             r"config\.json: not the configuration of a run",
         ),
         (
-            '{"vocabulary": "emsync-1", "model": {"vocabulary_size": 922}}',
+            '{"vocabulary": "emsync-2", "model": {"vocabulary_size": 1802}}',
             r"weights\.safetensors: not the weights that",
         ),
     ],

@@ -96,7 +96,7 @@ def test_utilisation_is_the_share_of_the_peak(monkeypatch: pytest.MonkeyPatch) -
 
 
 def _write_run(run: Path, losses: list[float]) -> Path:
-    """A run of reports every 1000 tokens: 10 tokens/s while it compiles, then 100, and a validation."""
+    """Reports every 1000 tokens: 10 tokens/s while it compiles, then 100; a validation 500 tokens later."""
     run.mkdir()
     rows: list[dict[str, float]] = [
         {
@@ -106,7 +106,7 @@ def _write_run(run: Path, losses: list[float]) -> Path:
         }
         for number, loss in enumerate(losses, 1)
     ]
-    rows.append({"tokens": 1000 * len(losses), "validation_nats_per_token": 9.0})
+    rows.append({"tokens": 1000 * len(losses) + 500, "validation_nats_per_token": 9.0})
     (run / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (run / "config.json").write_text(json.dumps({"model": dataclasses.asdict(SMALL)}))
     return run
@@ -114,7 +114,7 @@ def _write_run(run: Path, losses: list[float]) -> Path:
 
 def test_speed_is_that_after_the_first_report(tmp_path: Path) -> None:
     progress = read_progress(_write_run(tmp_path / "run", [5.0, 4.0, 3.0]) / "log.jsonl")
-    assert (progress.tokens, progress.first_loss, progress.last_loss) == (3000, 5.0, 3.0)
+    assert (progress.tokens, progress.first_loss, progress.last_loss) == (3500, 5.0, 3.0)
     assert progress.tokens_per_s == 100.0
 
 
@@ -132,7 +132,7 @@ def test_a_probe_plans_the_tokens_of_the_minutes_without_its_own(tmp_path: Path)
 def test_a_run_that_goes_on_plans_its_own_tokens_and_the_rest(tmp_path: Path) -> None:
     run, out = _write_run(tmp_path / "run", [5.0, 4.0]), tmp_path / "total_tokens"
     main(["--run", str(run), "--minutes", "2", "--start-s", "20", "--out", str(out)])
-    assert int(out.read_text()) == 2000 + 9500
+    assert int(out.read_text()) == 2500 + 9500
 
 
 @pytest.mark.parametrize("last", [5.0, 6.0, float("nan")])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
 import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,9 +27,8 @@ from emsync.errors import InputError  # noqa: E402
 from emsync.music.vocabulary import EMSYNC, PAPER  # noqa: E402
 from emsync_train import train  # noqa: E402
 from emsync_train.dataset import Shards  # noqa: E402
-from emsync_train.model import Composer, ModelConfig  # noqa: E402
+from emsync_train.model import Composer  # noqa: E402
 from emsync_train.train import (  # noqa: E402
-    Start,
     Trainer,
     TrainingConfig,
     learning_rate_at,
@@ -36,7 +37,6 @@ from emsync_train.train import (  # noqa: E402
     write_config,
 )
 
-SMALL_TOML = Path(__file__).parents[3] / "configs" / "small.toml"
 CONTEXT, BATCH = 32, 4
 
 
@@ -82,17 +82,34 @@ def write_toml(folder: Path, text: str) -> Path:
     return path
 
 
-def fit(shards: Path, run: Path, toml: Path, *, stop_at: int | None = None) -> Trainer:
-    """Train in this process, up to a step if one is given; what the command line does for one process."""
+def fit(
+    shards: Path,
+    run: Path,
+    toml: Path,
+    *,
+    stop_at: int | None = None,
+    steps: int | None = None,
+    workers: int = 0,
+) -> Trainer:
+    """Train in this process, what the command line does for one process.
+
+    `steps` is what the command line gives; at `stop_at` the clock is made to run out.
+    """
     opened = Shards(shards)
     config = read_config(toml, opened)
     run.mkdir(exist_ok=True)
     write_config(config, opened, run)
-    trainer = Trainer(Fabric(accelerator="cpu", devices=1), config, opened, run)
+    trainer = Trainer(Fabric(accelerator="cpu", devices=1), config, opened, run, workers)
     if stop_at is not None:
         trainer._out_of_time = lambda began, minutes: trainer.step >= stop_at  # type: ignore[method-assign]
-    trainer.fit(None)
+    trainer.fit(None, steps)
     return trainer
+
+
+def same_weights(one: Path, other: Path) -> bool:
+    """Whether the weights of two run folders are equal to the last bit."""
+    left, right = (load_file(run / "weights.safetensors") for run in (one, other))
+    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
 
 
 def log_of(run: Path) -> list[dict[str, float]]:
@@ -129,20 +146,113 @@ def test_a_run_folder_holds_what_export_and_people_need(finished: Path) -> None:
     assert not list(finished.glob("*.new"))
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.2])
-def test_a_run_resumed_in_the_middle_ends_with_the_very_same_weights(
-    shards: Path, tmp_path: Path, dropout: float
+def test_the_log_tells_speed_and_how_much_of_the_processor_training_used(finished: Path) -> None:
+    for row in log_of(finished)[:-1]:
+        assert row["tokens_per_s"] > 0
+        assert 0 < row["model_flops_utilisation"] < 1
+
+
+def test_without_tensorboard_the_log_is_all_there_is(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    toml = write_toml(tmp_path, config_text(steps=20, dropout=dropout))
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    fit(shards, tmp_path / "run", write_toml(tmp_path, config_text(steps=5)))
+    assert len(log_of(tmp_path / "run")) == 2
+    assert not (tmp_path / "run" / "tensorboard").exists()
+
+
+def test_lightning_under_its_other_name_serves_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = types.ModuleType("lightning.fabric")
+    other.Fabric = Fabric  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "lightning", types.ModuleType("lightning"))
+    monkeypatch.setitem(sys.modules, "lightning.fabric", other)
+    monkeypatch.setitem(sys.modules, "lightning_fabric", None)
+    spec = importlib.util.spec_from_file_location("train_again", train.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    again = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "train_again", again)
+    spec.loader.exec_module(again)
+    assert again.Fabric is Fabric
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize(
+    ("dropout", "ema_decay"), [(0.0, 0.0), (0.2, 0.9)], ids=["plain", "dropout and averages"]
+)
+def test_a_run_resumed_in_the_middle_ends_with_the_very_same_weights(
+    shards: Path, tmp_path: Path, dropout: float, ema_decay: float, workers: int
+) -> None:
+    extra = f"ema_decay = {ema_decay}"
+    toml = write_toml(tmp_path, config_text(steps=12, dropout=dropout, extra=extra))
     fit(shards, tmp_path / "whole", toml)
-    fit(shards, tmp_path / "halves", toml, stop_at=10)
-    halfway = (tmp_path / "halves" / "weights.safetensors").read_bytes()
-    resumed = fit(shards, tmp_path / "halves", toml)
-    assert resumed.step == 20
-    whole = load_file(tmp_path / "whole" / "weights.safetensors")
-    halves = load_file(tmp_path / "halves" / "weights.safetensors")
-    assert all(torch.equal(whole[name], halves[name]) for name in whole)
-    assert (tmp_path / "halves" / "weights.safetensors").read_bytes() != halfway
+    fit(shards, tmp_path / "halves", toml, stop_at=6, workers=workers)
+    assert not same_weights(tmp_path / "halves", tmp_path / "whole")
+    assert fit(shards, tmp_path / "halves", toml, workers=workers).step == 12
+    assert same_weights(tmp_path / "halves", tmp_path / "whole")
+    states = [
+        torch.load(tmp_path / name / "checkpoint.pt", weights_only=False) for name in ("whole", "halves")
+    ]
+    assert len(states[0]["averages"]) == (len(states[0]["network"]) if ema_decay else 0)
+    for one, other in zip(*(state["averages"] for state in states), strict=True):
+        assert torch.equal(one, other)
+    for name, value in states[0]["network"].items():
+        assert torch.equal(value, states[1]["network"][name])
+
+
+def test_a_number_of_steps_counts_from_the_beginning_of_the_run(shards: Path, tmp_path: Path) -> None:
+    toml = write_toml(tmp_path, config_text(steps=8))
+    assert fit(shards, tmp_path / "parts", toml, steps=3).step == 3
+    assert fit(shards, tmp_path / "parts", toml, steps=3).step == 3
+    assert fit(shards, tmp_path / "parts", toml, steps=5).step == 5
+    assert fit(shards, tmp_path / "parts", toml, steps=99).step == 8
+    fit(shards, tmp_path / "whole", toml)
+    assert same_weights(tmp_path / "parts", tmp_path / "whole")
+
+
+def test_averages_are_what_is_exported_and_the_trained_weights_are_kept_for_training(
+    shards: Path, tmp_path: Path
+) -> None:
+    plain = write_toml(tmp_path, config_text(steps=3))
+    opened = Shards(shards)
+    torch.manual_seed(1)
+    averages = Composer(read_config(plain, opened).model).state_dict()
+    for step in (1, 2, 3):
+        fit(shards, tmp_path / "plain", plain, steps=step)
+        for name, value in load_file(tmp_path / "plain" / "weights.safetensors").items():
+            averages[name] = 0.75 * averages[name] + 0.25 * value
+    fit(shards, tmp_path / "averaged", write_toml(tmp_path, config_text(steps=3, extra="ema_decay = 0.75")))
+    exported = load_file(tmp_path / "averaged" / "weights.safetensors")
+    for name, value in averages.items():
+        torch.testing.assert_close(exported[name], value)
+    trained = torch.load(tmp_path / "averaged" / "checkpoint.pt", weights_only=False)["network"]
+    for name, value in load_file(tmp_path / "plain" / "weights.safetensors").items():
+        assert torch.equal(trained[name], value)
+    figures = log_of(tmp_path / "averaged")[-1]
+    assert figures["validation_nats_per_token"] == log_of(tmp_path / "plain")[-1]["validation_nats_per_token"]
+    assert figures["validation_nats_per_token_of_averages"] != figures["validation_nats_per_token"]
+
+
+@pytest.mark.parametrize(("before", "after"), [(0.0, 0.5), (0.5, 0.0)], ids=["on", "off"])
+def test_averages_may_be_turned_on_and_off_between_two_parts_of_a_run(
+    shards: Path, tmp_path: Path, before: float, after: float
+) -> None:
+    first = write_toml(tmp_path, config_text(steps=6, extra=f"ema_decay = {before}"))
+    fit(shards, tmp_path / "run", first, steps=3)
+    trained = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=False)["network"]
+    run = write_toml(tmp_path, config_text(steps=6, extra=f"ema_decay = {after}"))
+    trainer = fit(shards, tmp_path / "run", run, steps=3)
+    exported = load_file(tmp_path / "run" / "weights.safetensors")
+    assert all(torch.equal(value, trained[name]) for name, value in exported.items())
+    assert len(trainer.averages) == (len(trained) if after else 0)
+    assert fit(shards, tmp_path / "run", run).step == 6
+
+
+def test_worker_processes_draw_the_very_same_windows(shards: Path, tmp_path: Path) -> None:
+    toml = write_toml(tmp_path, config_text(steps=4))
+    fit(shards, tmp_path / "alone", toml)
+    fit(shards, tmp_path / "helped", toml, workers=2)
+    assert same_weights(tmp_path / "alone", tmp_path / "helped")
 
 
 def test_a_finished_run_started_again_changes_no_weights(shards: Path, tmp_path: Path) -> None:
@@ -177,6 +287,18 @@ def test_a_time_budget_of_nothing_stops_at_once_and_leaves_a_checkpoint(shards: 
         (config_text(extra="[windows]\nlegth = 3"), "unexpected keyword argument 'legth'"),
         (config_text(extra="[curtains]"), r"unknown table \[curtains\]"),
         (config_text(extra='precision = "17-true"'), "precision '17-true' is none of 32-true"),
+        (config_text(extra="ema_decay = 1.0"), r"ema_decay must lie in \[0, 1\), got 1.0"),
+        (config_text().replace("batch_size = 4", "batch_size = 0"), "batch_size must be at least 1, got 0"),
+        (config_text().replace("width = 16", "width = 15"), "width 15 must split into 2 heads of even size"),
+        (config_text().replace("layers = 1", "layers = 1.5"), "every size of the model must be at least 1"),
+        (config_text(dropout=1.5), r"dropout must lie in \[0, 1\)"),
+        (
+            'vocabulary = "paper"' + config_text(),
+            "vocabulary 'paper' is asked for, the shards have 'emsync-2'",
+        ),
+        ('vocabulary = "latin"' + config_text(), "vocabulary 'latin' is asked for"),
+        (config_text(extra="[windows]\nend_dropout = 2"), r"end_dropout must lie in \[0, 1\]"),
+        (config_text().replace("[model]", "[model]\nnorm = 'loud'"), "norm 'loud' is none of rms, layer"),
         (config_text().replace("heads = 2", "heads = 0"), "every size of the model must be at least 1"),
         (config_text().replace("[model]", "[modle]"), r"unknown table \[modle\]"),
         ("[training]\ntotal_tokens = 5", "'model'"),
@@ -194,12 +316,6 @@ def test_a_wrong_configuration_is_refused_naming_the_file_and_the_key(
 def test_a_missing_configuration_is_refused_by_name(shards: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.toml: .*No such file"):
         read_config(tmp_path / "none.toml", Shards(shards))
-
-
-def test_the_configuration_in_the_repository_is_read(shards: Path) -> None:
-    config = read_config(SMALL_TOML, Shards(shards))
-    assert config.windows.length == config.model.context
-    assert config.source_weights["freedoom"] > 1
 
 
 def test_a_run_folder_of_another_vocabulary_is_refused(finished: Path, tmp_path: Path) -> None:
@@ -282,32 +398,78 @@ def test_a_folder_without_shards_ends_in_one_line(tmp_path: Path, monkeypatch: p
         train.main()
 
 
-def test_a_run_can_start_from_earlier_weights_and_leave_some_out(finished: Path) -> None:
-    settings = json.loads((finished / "config.json").read_text("utf-8"))
-    torch.manual_seed(99)
-    network = Composer(ModelConfig(**settings["model"]))
-    before = {name: value.clone() for name, value in network.state_dict().items()}
-    Start(str(finished / "weights.safetensors"), "condition_encoder.").load_into(network)
-    trained = load_file(finished / "weights.safetensors")
-    for name, value in network.state_dict().items():
-        source = before if name.startswith("condition_encoder.") else trained
-        assert torch.equal(value, source[name]), name
+def run_main(monkeypatch: pytest.MonkeyPatch, shards: Path, run: Path, toml: Path, *more: str) -> None:
+    """The command line in this process."""
+    folders = ["--config", str(toml), "--shards", str(shards), "--run", str(run)]
+    monkeypatch.setattr(sys, "argv", ["train", *folders, *more])
+    train.main()
 
 
-def test_weights_that_are_not_there_cannot_be_started_from(tmp_path: Path) -> None:
-    network = Composer(ModelConfig(vocabulary_size=10, layers=1, width=8, heads=1, feed_forward=8, context=4))
-    with pytest.raises(InputError, match=r"lost\.safetensors"):
-        Start(str(tmp_path / "lost.safetensors")).load_into(network)
+def test_total_tokens_of_the_command_line_set_the_schedule(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toml = write_toml(tmp_path, config_text(steps=1000))
+    tokens = 10 * BATCH * CONTEXT
+    run_main(monkeypatch, shards, tmp_path / "short", toml, "--total-tokens", str(tokens))
+    run_main(monkeypatch, shards, tmp_path / "long", toml, "--steps", "10")
+    short, long = (log_of(tmp_path / name) for name in ("short", "long"))
+    assert [row["step"] for row in short] == [row["step"] for row in long] == [5, 10, 10]
+    training = TrainingConfig(total_tokens=tokens, learning_rate=1e-2, warmup_steps=3)
+    assert short[1]["learning_rate"] == pytest.approx(learning_rate_at(9, training, 10), abs=1e-6)
+    assert long[1]["learning_rate"] == pytest.approx(learning_rate_at(9, training, 1000), abs=1e-6)
+    assert short[1]["learning_rate"] < 0.2 * long[1]["learning_rate"]
+    recorded = json.loads((tmp_path / "short" / "config.json").read_text(encoding="utf-8"))
+    assert recorded["training"]["total_tokens"] == tokens
 
 
-def test_every_condition_is_heard_by_a_fresh_network() -> None:
-    torch.manual_seed(0)
-    network = Composer(
-        ModelConfig(vocabulary_size=10, layers=1, width=32, heads=1, feed_forward=8, context=4)
-    )
-    present = torch.ones(1, 2, 3)
-    for condition, values in enumerate(((-0.8, 0.8), (-0.8, 0.8), (1.0, 7.0))):
-        conditions = torch.zeros(1, 2, 3)
-        conditions[0, :, condition] = torch.tensor(values)
-        low, high = network.condition_encoder(conditions, present)[0]
-        assert (low - high).norm() > 0.1
+@pytest.mark.parametrize("name", ["--steps", "--total-tokens"])
+@pytest.mark.parametrize("value", ["0", "-5"])
+def test_a_count_below_1_is_refused_naming_the_option(
+    shards: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    value: str,
+) -> None:
+    with pytest.raises(SystemExit):
+        run_main(monkeypatch, shards, tmp_path / "run", write_toml(tmp_path, config_text()), name, value)
+    assert f"argument {name}: {value} is not at least 1" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_starts_from_earlier_weights_and_learns_on(
+    shards: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toml, weights = write_toml(tmp_path, config_text()), str(finished / "weights.safetensors")
+    run_main(monkeypatch, shards, tmp_path / "run", toml, "--start", weights, "--steps", "5")
+    began = log_of(tmp_path / "run")[0]["train_nats_per_token"]
+    assert began < log_of(finished)[0]["train_nats_per_token"] - 1.0
+    recorded = json.loads((tmp_path / "run" / "config.json").read_text(encoding="utf-8"))
+    assert recorded["start"] == {"weights": weights, "fresh": None}
+
+
+def test_a_start_that_fails_ends_in_one_line(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = str(tmp_path / "lost.onnx")
+    with pytest.raises(SystemExit, match=f"^error: {lost}: not weights to start from"):
+        run_main(monkeypatch, shards, tmp_path / "run", write_toml(tmp_path, config_text()), "--start", lost)
+
+
+def test_the_papers_kind_of_network_learns_and_resumes(tmp_path: Path) -> None:
+    shards = made_up_shards(tmp_path / "paper", vocabulary=PAPER)
+    kind = """
+positions = "learned"
+conditioning = "prefix"
+norm = "layer"
+activation = "relu"
+tied_output = false
+"""
+    toml = write_toml(tmp_path, config_text(steps=20, dropout=0.1).replace("[training]", kind + "[training]"))
+    fit(shards, tmp_path / "whole", toml)
+    reports = [row["train_nats_per_token"] for row in log_of(tmp_path / "whole")[:-1]]
+    assert reports[-1] < reports[0] - 1.0
+    fit(shards, tmp_path / "halves", toml, stop_at=7)
+    fit(shards, tmp_path / "halves", toml)
+    assert same_weights(tmp_path / "halves", tmp_path / "whole")

@@ -1,0 +1,77 @@
+"""Compare designs of the network that were trained on the same corpus for the same number of tokens.
+
+Command: python -m emsync_train.designs --runs RUN [RUN ...] --out benchmarks/results/designs.json
+
+A run is named by its folder. Where `RUN/results.json` holds what `emsync_train.evaluate` measured of it, likelihood,
+boundary and affect control are taken over.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from emsync.output_file import atomic_output
+from emsync_train.export import load_checkpoint
+
+Json = dict[str, Any]
+TOLERANCE = "250_ms"
+
+
+def design(run: Path) -> Json:
+    """What is known of one run. Raises: OSError, ValueError or KeyError for a folder that is no finished run."""
+    network, _ = load_checkpoint(run / "weights.safetensors")
+    rows = [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    last = rows[-1]
+    figures: Json = {
+        "parameters": network.parameter_count,
+        "tokens": last["tokens"],
+        "minutes": round(last["seconds"] / 60, 1),
+        "validation_nats_per_token": last["validation_nats_per_token"],
+    }
+    averaged = last.get("validation_nats_per_token_of_averages")
+    if averaged is not None:
+        figures["validation_nats_per_token_of_averages"] = averaged
+    results = run / "results.json"
+    return figures | (_measured(json.loads(results.read_text(encoding="utf-8"))) if results.exists() else {})
+
+
+def _measured(results: Json) -> Json:
+    """The figures of an evaluation that the table shows."""
+    found: Json = {}
+    if "likelihood" in results:
+        found["nats_per_note"] = results["likelihood"]["models"]["all_conditions"]["nats_per_note"]
+    if "boundaries" in results:
+        soft = results["boundaries"]["soft"]
+        found |= {
+            "boundary_f1": soft["announced_own"][TOLERANCE]["f1"],
+            "boundary_f1_standard_error": soft["announced_own"][TOLERANCE]["f1_standard_error"],
+            "boundary_f1_shuffled": soft["announced_shuffled"][TOLERANCE]["f1"],
+        }
+    if "affect" in results:
+        judged = results["affect"]["evaluator"]
+        found |= {name: judged[name] for name in ("valence_ccc", "arousal_ccc", "quadrant_accuracy")}
+    found["evaluated_with"] = [part["command"] for part in results.values() if isinstance(part, dict)]
+    return found
+
+
+def main() -> None:
+    """Command line of this module."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--runs", type=Path, nargs="+", required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    try:
+        designs = {run.name: design(run) for run in arguments.runs}
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        sys.exit(f"error: {error}")
+    with atomic_output(arguments.out, overwrite=True) as temporary:
+        temporary.write_text(json.dumps({"designs": designs}, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(designs, indent=1))
+
+
+if __name__ == "__main__":
+    main()
