@@ -24,6 +24,7 @@ import numpy as np
 import onnxruntime
 import torch
 
+from emsync.music.conditions import Condition
 from emsync.music.model import ComposerModel
 from emsync.music.vocabulary import EMSYNC
 from emsync_train.decode_graph import Quantisation
@@ -32,6 +33,7 @@ from emsync_train.model import Composer, ModelConfig
 
 NETWORKS = {
     "small": ModelConfig(EMSYNC.size, layers=6, width=160, heads=5, feed_forward=640, context=1152),
+    "base": ModelConfig(EMSYNC.size, layers=9, width=512, heads=8, feed_forward=2048, context=1152),
     "large": ModelConfig(EMSYNC.size, layers=11, width=512, heads=8, feed_forward=2048, context=1152),
 }
 QUANTISATIONS: tuple[Quantisation, ...] = ("fp32", "int8", "int4")
@@ -74,7 +76,7 @@ def engine_contender(path: Path, *, threads: int, batch: int, labels: dict[str, 
     model = ComposerModel.load(path, threads=threads, batch=batch)
     load_s = round(time.perf_counter() - began, 4)
     longest = np.random.default_rng(0).integers(0, model.vocabulary_size, (batch, max(CONTEXTS)))
-    conditions = np.zeros((batch, max(CONTEXTS), 3), np.float32)
+    conditions = np.zeros((batch, max(CONTEXTS), len(Condition)), np.float32)
 
     def prepare(context: int) -> None:
         if model.position < context:
@@ -97,7 +99,8 @@ def engine_contender(path: Path, *, threads: int, batch: int, labels: dict[str, 
 def torch_contender(network: Composer, *, threads: int, labels: dict[str, Any]) -> Contender:
     """Everything again for every token, as a plain loop over the network does."""
     tokens = torch.randint(0, network.config.vocabulary_size, (1, max(CONTEXTS)))
-    conditions, present = torch.zeros(1, max(CONTEXTS), 3), torch.ones(1, max(CONTEXTS), 3)
+    conditions = torch.zeros(1, max(CONTEXTS), len(Condition))
+    present = torch.ones_like(conditions)
 
     @torch.inference_mode()
     def step(context: int) -> None:

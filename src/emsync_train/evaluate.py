@@ -17,7 +17,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,7 @@ class Evaluation:
     pieces: int
     per_cell: int
     workers: int
+    composed: dict[tuple[ComposeOptions, bool], list[Composition]] = field(default_factory=dict)
 
     def likelihood(self) -> Json:
         """Table of `evaluation.likelihood`, a row for each set of conditions left out."""
@@ -79,8 +80,7 @@ class Evaluation:
 
     def boundaries(self) -> Json:
         """Tables of `evaluation.boundaries` for soft, exact and without boundaries."""
-        soft = ComposeOptions(**{**vars(self.options), "sync": SyncMode.PAPER})
-        exact = ComposeOptions(**{**vars(self.options), "sync": SyncMode.EXACT})
+        soft, exact = (replace(self.options, sync=mode) for mode in (SyncMode.PAPER, SyncMode.EXACT))
         with_and_without = {"soft": (soft, True), "exact": (exact, True), "none_given": (soft, False)}
         return {
             name: boundaries.boundary_figures(self._for_films(options, given))
@@ -88,9 +88,13 @@ class Evaluation:
         }
 
     def _for_films(self, options: ComposeOptions, given: bool = True) -> list[Composition]:
-        return boundaries.compose_for_boundaries(
-            self.subject, options, pieces=self.pieces, workers=self.workers, boundaries=given
-        )
+        """The pieces for the films of `evaluation.boundaries`; composed once, though several parts ask for them."""
+        key = (options, given)
+        if key not in self.composed:
+            self.composed[key] = boundaries.compose_for_boundaries(
+                self.subject, options, pieces=self.pieces, workers=self.workers, boundaries=given
+            )
+        return self.composed[key]
 
     def affect(self) -> Json:
         """Table of `evaluation.affect`."""
@@ -108,7 +112,7 @@ class Evaluation:
             for split in ("train", "test")
         }
         for mode in SyncMode:
-            pieces = self._for_films(ComposeOptions(**{**vars(self.options), "sync": mode}))
+            pieces = self._for_films(replace(self.options, sync=mode))
             table[f"composed_{mode}"] = music.music_figures([music.Stretch.of(piece) for piece in pieces])
         return table
 

@@ -334,9 +334,9 @@ class Trainer:
                 name.removeprefix("_orig_mod."): value.detach().cpu().contiguous()
                 for name, value in self.network.state_dict().items()
             }
-            if self.averages:
-                self._swap_averages()
             save_file(weights, self.run / "weights.safetensors.new", {"step": str(self.step)})
+            if self.averages:  # only now: on a CPU `weights` are the parameters themselves, no copies
+                self._swap_averages()
             (self.run / "weights.safetensors.new").replace(self.run / "weights.safetensors")
         self.fabric.barrier()
 

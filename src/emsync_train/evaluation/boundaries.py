@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -27,7 +28,7 @@ def compose_for_boundaries(
     jobs = [
         Job(
             film_of(number, duration_s=FILM_S, boundaries=boundaries),
-            ComposeOptions(**{**vars(options), "seed": number}),
+            replace(options, seed=number),
         )
         for number in range(pieces)
     ]

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emsync.music import bar_plan as room
@@ -44,6 +44,7 @@ def test_the_examples_of_the_docstrings_are_true() -> None:
     assert result.failed == 0
 
 
+@settings(deadline=None)
 @given(hits=HIT_POINTS, end=ENDS, tempo_bpm=TEMPI)
 def test_bars_begin_at_0_rise_strictly_and_end_before_the_end(
     hits: list[int], end: int, tempo_bpm: float
@@ -55,6 +56,7 @@ def test_bars_begin_at_0_rise_strictly_and_end_before_the_end(
     assert bars[-1] < end
 
 
+@settings(deadline=None)
 @given(hits=HIT_POINTS, end=ENDS, tempo_bpm=TEMPI)
 def test_every_hit_point_lies_on_a_bar_line_unless_it_follows_one_too_closely(
     hits: list[int], end: int, tempo_bpm: float
@@ -66,6 +68,7 @@ def test_every_hit_point_lies_on_a_bar_line_unless_it_follows_one_too_closely(
             assert hit_ticks - bars[bars <= hit_ticks].max() <= SHORTEST_TICKS
 
 
+@settings(deadline=None)
 @given(hits=HIT_POINTS, end=ENDS, tempo_bpm=TEMPI)
 def test_the_tempo_of_a_stretch_of_a_bar_or_more_is_within_13_percent_of_the_one_asked_for(
     hits: list[int], end: int, tempo_bpm: float
@@ -77,6 +80,7 @@ def test_the_tempo_of_a_stretch_of_a_bar_or_more_is_within_13_percent_of_the_one
             assert 1 / 1.13 < (stop - begin) / beats / beat_ticks < 1.13
 
 
+@settings(deadline=None)
 @given(hits=HIT_POINTS, end=ENDS, tempo_bpm=TEMPI)
 def test_no_bar_lasts_more_than_five_beats_or_changes_its_tempo_within_a_stretch(
     hits: list[int], end: int, tempo_bpm: float
@@ -88,6 +92,7 @@ def test_no_bar_lasts_more_than_five_beats_or_changes_its_tempo_within_a_stretch
         assert lengths.max(initial=0) - lengths.min(initial=10**6) <= 1
 
 
+@settings(deadline=None)
 @given(end=ENDS, tempo_bpm=TEMPI)
 def test_without_hit_points_every_bar_has_four_beats_of_the_tempo(end: int, tempo_bpm: float) -> None:
     bars, bar_ticks = plan_bars([], end, tempo_bpm), 4 * 60 * TICKS_PER_S / tempo_bpm

@@ -6,7 +6,7 @@ import doctest
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emsync.music import conditions as room
@@ -84,6 +84,7 @@ def test_bars_may_lie_before_the_beginning() -> None:
     assert positions([0], [-100, 100]) == [[1.6, 0.5]]
 
 
+@settings(deadline=None)
 @given(
     times=st.lists(st.integers(-50, 2000), max_size=20),
     bars=st.lists(st.integers(-100, 1500), unique=True, min_size=2, max_size=8).map(sorted),
