@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": FOUNDATION | STAGES | {"output_paths", "progress"},
     "pipeline": FOUNDATION | STAGES | {"checks", "output_paths", "progress", "report"},
     "cli_arguments": {"options"},
-    "cli": {"cli_arguments", "errors", "options", "output_paths", "pipeline", "progress", "report"},
+    "cli": {"cli_arguments", "errors", "options", "output_paths", "pipeline", "progress", "report", "types"},
     "__main__": {"cli"},
 }
 TRAINING_LIBRARIES = {"torch", "lightning", "lightning_fabric", "safetensors", "tensorboard"}

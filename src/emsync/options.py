@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from emsync.types import InstrumentGroup
+if TYPE_CHECKING:  # numpy must not be loaded for --help
+    from emsync.types import InstrumentGroup
 
 
 class OriginalSound(StrEnum):

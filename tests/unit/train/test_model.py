@@ -282,6 +282,14 @@ def test_the_papers_prefix_is_valence_then_arousal_at_the_first_two_places() -> 
         torch.testing.assert_close(prefix[:, axis], affect + torch.cat((place[0][axis], place[1][axis])))
 
 
+def test_the_papers_tokens_take_the_places_after_the_prefix() -> None:
+    model = network(PAPER)
+    model(*inputs(5)).sum().backward()
+    positions = model.condition_encoder.positions.weight.grad
+    assert positions is not None
+    assert positions.abs().sum(dim=1).nonzero().flatten().tolist() == list(range(7))
+
+
 def test_the_papers_prefix_is_the_mean_over_the_tokens_that_know_it() -> None:
     encoder, (_, conditions, present) = paper_encoder(), inputs(4)
     conditions[..., 0] = torch.tensor([0.2, 0.6, -1.0, -1.0])
