@@ -29,7 +29,8 @@ from emsync.music.model import ComposerModel
 from emsync.music.vocabulary import EMSYNC
 from emsync_train.decode_graph import Quantisation
 from emsync_train.export import export
-from emsync_train.model import Composer, ModelConfig
+from emsync_train.model import Composer
+from emsync_train.model_config import ModelConfig
 
 NETWORKS = {
     "small": ModelConfig(EMSYNC.size, layers=6, width=160, heads=5, feed_forward=640, context=1152),

@@ -24,7 +24,8 @@ from emsync.music.vocabulary import VOCABULARIES
 from emsync.output_file import atomic_output
 from emsync.weights import ASSETS, COMPOSER, register_weights
 from emsync_train.decode_graph import Quantisation, build_graph
-from emsync_train.model import ROPE_BASE, Composer, ModelConfig
+from emsync_train.model import ROPE_BASE, Composer
+from emsync_train.model_config import ModelConfig
 
 SHIPPED_NAME = "composer.onnx"
 

@@ -48,7 +48,7 @@ class Start:
     def _read(self) -> dict[str, Tensor]:
         if not self.weights.endswith(".onnx"):
             return dict(load_file(self.weights))
-        from emsync_train.decode_graph import weights_of_graph  # noqa: PLC0415  (onnx is not everywhere)
+        from emsync_train.graph_weights import weights_of_graph  # noqa: PLC0415  (onnx is not everywhere)
 
         weights = weights_of_graph(Path(self.weights))
         return {name: torch.from_numpy(value.copy()) for name, value in weights.items()}

@@ -21,7 +21,8 @@ from torch import nn
 
 from emsync.errors import EmsyncError, InputError
 from emsync.output_file import atomic_output
-from emsync_train.model import Composer, ModelConfig
+from emsync_train.model import Composer
+from emsync_train.model_config import ModelConfig
 
 DENSE_BFLOAT16_PEAKS: tuple[tuple[tuple[str, ...], float], ...] = (
     (("H100", "PCIE"), 756e12),

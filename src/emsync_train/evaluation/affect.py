@@ -19,7 +19,7 @@ from emsync_train.labels import AffectLabeller
 from emsync_train.music_features import FEATURE_NAMES, music_features
 
 LEVELS = (-0.8, -0.4, 0.0, 0.4, 0.8)
-FILM_S = 24.0
+FILM_S = 16.0
 ENDING_S = 3.5
 """Left out of the judgement: the held last chord sounds alike in every piece."""
 RAW_FEATURES = ("mode", "pulse", "notes_per_group", "melody_register", "bass_register", "drum_density")

@@ -27,7 +27,8 @@ def _make_weights(path: Path, *, layers: int, context: int = CONTEXT) -> Path:
     torch = pytest.importorskip("torch", reason=NEEDS_TRAIN)
     pytest.importorskip("onnx", reason=NEEDS_TRAIN)
     from emsync_train.export import export  # noqa: PLC0415
-    from emsync_train.model import Composer, ModelConfig  # noqa: PLC0415
+    from emsync_train.model import Composer  # noqa: PLC0415
+    from emsync_train.model_config import ModelConfig  # noqa: PLC0415
 
     torch.manual_seed(1)
     config = ModelConfig(EMSYNC.size, layers=layers, width=64, heads=2, feed_forward=96, context=context)

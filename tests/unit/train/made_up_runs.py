@@ -10,7 +10,8 @@ from lightning_fabric import Fabric
 from safetensors.torch import load_file
 
 from emsync_train.dataset import Shards
-from emsync_train.train import Trainer, read_config, write_config
+from emsync_train.train import Trainer
+from emsync_train.train_config import read_config, write_config
 
 CONTEXT, BATCH = 32, 4
 

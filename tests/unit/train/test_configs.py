@@ -16,7 +16,7 @@ from emsync.errors import InputError  # noqa: E402
 from emsync.music.vocabulary import EMSYNC, PAPER  # noqa: E402
 from emsync_train.dataset import Shards, WindowSampler  # noqa: E402
 from emsync_train.model import Composer  # noqa: E402
-from emsync_train.train import RunConfig, read_config  # noqa: E402
+from emsync_train.train_config import RunConfig, read_config  # noqa: E402
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 EVERY_TOML = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("*.toml"))

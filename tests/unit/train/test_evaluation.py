@@ -32,7 +32,8 @@ from emsync_train.evaluation.likelihood import (
     test_batches as batches_of,
 )
 from emsync_train.evaluation.music import FIGURES, STRETCH_S, Stretch, human_stretches, music_figures
-from emsync_train.model import Composer, ModelConfig
+from emsync_train.model import Composer
+from emsync_train.model_config import ModelConfig
 
 
 def composition(

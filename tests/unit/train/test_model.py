@@ -19,7 +19,6 @@ from emsync_train.model import (  # noqa: E402
     Attention,
     Composer,
     LayerCache,
-    ModelConfig,
     PaperConditions,
     bar_features,
     offset_features,
@@ -27,6 +26,7 @@ from emsync_train.model import (  # noqa: E402
     rotate,
     waves,
 )
+from emsync_train.model_config import ModelConfig  # noqa: E402
 
 TINY = ModelConfig(vocabulary_size=50, layers=2, width=16, heads=2, feed_forward=24, context=12)
 PAPER = dataclasses.replace(

@@ -16,8 +16,8 @@ from emsync_train.model import (  # noqa: E402
     OFFSET_DECAYS_S,
     OFFSET_WAVES,
     Composer,
-    ModelConfig,
 )
+from emsync_train.model_config import ModelConfig  # noqa: E402
 
 TINY = ModelConfig(vocabulary_size=50, layers=2, width=16, heads=2, feed_forward=24, context=12)
 PAPER_NETWORK = ModelConfig(

@@ -168,7 +168,8 @@ class TestWeights:
         from safetensors.torch import save_file  # noqa: PLC0415
 
         from emsync.music.vocabulary import EMSYNC  # noqa: PLC0415
-        from emsync_train.model import Composer, ModelConfig  # noqa: PLC0415
+        from emsync_train.model import Composer  # noqa: PLC0415
+        from emsync_train.model_config import ModelConfig  # noqa: PLC0415
 
         torch.manual_seed(1)
         sizes = {"layers": 1, "width": 32, "heads": 2, "feed_forward": 64, "context": 16}

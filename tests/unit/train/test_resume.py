@@ -20,7 +20,7 @@ from safetensors.torch import load_file  # noqa: E402
 from emsync.music.vocabulary import PAPER  # noqa: E402
 from emsync_train.dataset import Shards  # noqa: E402
 from emsync_train.model import Composer  # noqa: E402
-from emsync_train.train import read_config  # noqa: E402
+from emsync_train.train_config import read_config  # noqa: E402
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -17,7 +17,8 @@ from emsync.music.vocabulary import EMSYNC
 torch = pytest.importorskip("torch", reason="throughput needs torch: pip install emsync[train]")
 
 from emsync_train import throughput  # noqa: E402
-from emsync_train.model import Composer, ModelConfig  # noqa: E402
+from emsync_train.model import Composer  # noqa: E402
+from emsync_train.model_config import ModelConfig  # noqa: E402
 from emsync_train.throughput import (  # noqa: E402
     flops_per_token,
     known_peak,

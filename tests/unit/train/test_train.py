@@ -28,14 +28,8 @@ from emsync.errors import InputError  # noqa: E402
 from emsync.music.vocabulary import EMSYNC, PAPER  # noqa: E402
 from emsync_train import train  # noqa: E402
 from emsync_train.dataset import Shards  # noqa: E402
-from emsync_train.train import (  # noqa: E402
-    Trainer,
-    TrainingConfig,
-    learning_rate_at,
-    read_config,
-    token_losses,
-    write_config,
-)
+from emsync_train.train import Trainer, learning_rate_at, token_losses  # noqa: E402
+from emsync_train.train_config import TrainingConfig, read_config, write_config  # noqa: E402
 
 
 @pytest.fixture(scope="module", autouse=True)
