@@ -21,7 +21,7 @@ for design in $designs; do
     bars=()
     [ "$design" = paper ] && bars=(--free-bars)
     "$python" -m emsync_train.evaluate --run "$run" --shards "$shards" --out "$run/results.json" \
-      --parts likelihood boundaries affect --pieces 16 --per-cell 4 --windows 64 "${bars[@]}"
+      --parts likelihood boundaries affect --pieces 12 --per-cell 2 --windows 64 "${bars[@]}"
   fi
   runs+=("$run")
 done

@@ -56,8 +56,9 @@ class ComposeOptions:
     """How music is sampled. The paper samples with temperature 1.35 and top-p 0.6 (section 1, Sampling).
 
     Without a tempo, arousal sets it; without instruments, the network chooses. Without planned bars the network
-    writes bar lines where it likes, as in the paper, and the tempo is its own. Guidance above 1 makes the music
-    follow a condition more than it would by itself (classifier-free guidance, Ho & Salimans 2022).
+    writes bar lines where it likes, as in the paper, and the tempo is its own. `key_strength` is how much notes lean
+    on a key of the film's mode, which valence sets; 0 leaves harmony to the network alone. Guidance above 1 makes the
+    music follow a condition more than it would by itself (classifier-free guidance, Ho & Salimans 2022).
     """
 
     seed: int = 0
@@ -67,7 +68,8 @@ class ComposeOptions:
     planned_bars: bool = True
     tempo_bpm: float | None = None
     instruments: tuple[InstrumentGroup, ...] | None = None
-    affect_guidance: float = 1.0
+    key_strength: float = 1.5
+    affect_guidance: float = 2.0
     boundary_guidance: float = 1.0
     threads: int = 0
 

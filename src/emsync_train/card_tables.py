@@ -108,6 +108,12 @@ def copies_table(memorisation: Json) -> str:
     return table(head, rows)
 
 
+def _gain(row: Json, condition: str) -> float | None:
+    """Nats per note that being told a condition saves, None where it was not measured."""
+    without = row.get(f"nats_per_note_without_{condition}")
+    return None if without is None else without - row["nats_per_note"]
+
+
 def designs_table(designs: Json) -> str:
     """A row per design trained on the same budget."""
     rows = [
@@ -116,6 +122,7 @@ def designs_table(designs: Json) -> str:
             f"{row['parameters']:,}",
             number(row["validation_nats_per_token"], 3),
             number(row.get("nats_per_note"), 2),
+            *(number(_gain(row, name), 3) for name in ("boundaries", "affect")),
             *(number(row.get(key)) for key in ("boundary_f1", "boundary_f1_shuffled")),
             *(number(row.get(key)) for key in ("valence_ccc", "arousal_ccc")),
         )
@@ -126,6 +133,8 @@ def designs_table(designs: Json) -> str:
         "parameters",
         "nats per token, validation",
         "nats per note, test",
+        "gained by boundaries",
+        "gained by affect",
         "soft F1 at 250 ms",
         "shuffled",
         "valence CCC",

@@ -43,7 +43,11 @@ def _measured(results: Json) -> Json:
     """The figures of an evaluation that the table shows."""
     found: Json = {}
     if "likelihood" in results:
-        found["nats_per_note"] = results["likelihood"]["models"]["all_conditions"]["nats_per_note"]
+        models = results["likelihood"]["models"]
+        told = models["all_conditions"]["nats_per_note"]
+        found["nats_per_note"] = told
+        for name in ("affect", "boundaries", "conditions"):
+            found[f"nats_per_note_without_{name}"] = models[f"no_{name}"]["nats_per_note"]
     if "boundaries" in results:
         soft = results["boundaries"]["soft"]
         found |= {

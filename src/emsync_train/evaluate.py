@@ -182,6 +182,8 @@ def main() -> None:
     parser.add_argument("--per-cell", type=int, default=16, help="pieces for each cell of the affect sweep")
     parser.add_argument("--affect-guidance", type=float, default=ComposeOptions().affect_guidance)
     parser.add_argument("--boundary-guidance", type=float, default=ComposeOptions().boundary_guidance)
+    parser.add_argument("--key-strength", type=float, default=ComposeOptions().key_strength)
+    parser.add_argument("--tempo", type=float, help="one tempo for all pieces, else arousal sets it")
     parser.add_argument("--free-bars", action="store_true", help="bar lines where the network likes")
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
@@ -202,6 +204,8 @@ def _measure(arguments: argparse.Namespace) -> None:
             affect_guidance=arguments.affect_guidance,
             boundary_guidance=arguments.boundary_guidance,
             planned_bars=not arguments.free_bars,
+            key_strength=arguments.key_strength,
+            tempo_bpm=arguments.tempo,
         ),
         source_weights=dict(settings["source_weights"]),
         windows=arguments.windows,
@@ -214,6 +218,8 @@ def _measure(arguments: argparse.Namespace) -> None:
     scales = (
         f"--affect-guidance {arguments.affect_guidance:g} --boundary-guidance {arguments.boundary_guidance:g}"
     )
+    scales += f" --key-strength {arguments.key_strength:g}"
+    scales += f" --tempo {arguments.tempo:g}" if arguments.tempo else ""
     flags = f"{' --shipped' if arguments.shipped else ''}{' --free-bars' if arguments.free_bars else ''}"
     for name in arguments.parts:
         section = evaluation.parts()[name]()

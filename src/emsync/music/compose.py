@@ -19,6 +19,7 @@ from emsync.music.bar_plan import plan_bars, tempo_of_arousal
 from emsync.music.conditions import GROUP_CONDITIONS, Condition, bar_positions, group_flags
 from emsync.music.dynamics import shape_dynamics
 from emsync.music.grammar import Grammar
+from emsync.music.key_plan import KeyPlan
 from emsync.music.model import ComposerModel
 from emsync.music.sampling import FEW_CANDIDATES, draw, nucleus, probabilities, risen_temperature
 from emsync.music.tokenizer import Piece, decode
@@ -162,6 +163,8 @@ class _Score:
             self.vocabulary, end_ticks=end_ticks, groups=groups, bars_are_planned=options.planned_bars
         )
         self._rng = np.random.default_rng(options.seed)
+        tonic = int(self._rng.integers(12))
+        self._key = KeyPlan(self.vocabulary, tonic=tonic, strength=options.key_strength)
         boundaries_ticks = [round(boundary.time_s * TICKS_PER_S) for boundary in cue_sheet.boundaries]
         self._ending = _Ending.of(end_ticks, boundaries_ticks)
         asked = {ticks for ticks in boundaries_ticks if ticks < self._ending.chord_ticks}
@@ -266,11 +269,13 @@ class _Score:
         """Append a token and return the logits of the next, under the conditions of the music's time now."""
         self._tokens.append(token)
         rows = len(self._rows)
-        conditions = np.repeat(self._conditions()[None, None], rows, axis=0).astype(np.float32)
+        now = self._conditions()
+        conditions = np.repeat(now[None, None], rows, axis=0).astype(np.float32)
         for place, row in enumerate(self._rows):
             conditions[place, 0, list(row.dropped)] = np.nan
         logits: Logits = self._model.step(np.full((rows, 1), token, np.int64), conditions)
-        return logits[0] if rows == 1 else self._row_weights @ logits
+        guided = logits[0] if rows == 1 else self._row_weights @ logits
+        return np.asarray(guided + self._key.bias(float(now[Condition.VALENCE])), np.float32)
 
     def _conditions(self) -> Floats:
         """What the network is told now, shape (11,); NaN for what is left to it."""
