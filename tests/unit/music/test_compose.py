@@ -97,7 +97,9 @@ def compose(
     tempo_bpm: float | None = None,
     instruments: tuple[InstrumentGroup, ...] | None = None,
 ) -> Composition:
-    options = ComposeOptions(seed=seed, sync=sync, tempo_bpm=tempo_bpm, instruments=instruments)
+    options = ComposeOptions(
+        seed=seed, sync=sync, tempo_bpm=tempo_bpm, instruments=instruments, affect_guidance=1.0
+    )
     return compose_with(model or MadeUpModel(), cue_sheet, options)
 
 
@@ -342,7 +344,7 @@ def test_a_film_too_short_for_music_is_refused_by_name(duration_s: float) -> Non
 
 def test_progress_rises_to_one() -> None:
     seen: list[float] = []
-    options = ComposeOptions()
+    options = ComposeOptions(affect_guidance=1.0)
     model = MadeUpModel()
     compose_with(model, cue_sheet_of(20, 5), options, on_progress=seen.append)
     assert len(seen) > 5
@@ -351,7 +353,7 @@ def test_progress_rises_to_one() -> None:
 
 
 def test_the_composition_says_which_seed_and_weights_made_it() -> None:
-    options = ComposeOptions(seed=99)
+    options = ComposeOptions(seed=99, affect_guidance=1.0)
     composition = compose_with(MadeUpModel(), cue_sheet_of(3), options, weights_sha256="ab" * 32)
     assert (composition.seed, composition.weights_sha256) == (99, "ab" * 32)
 
@@ -495,7 +497,7 @@ BOUNDARY = (Condition.BOUNDARY_OFFSET_S,)
 
 
 def test_guidance_of_1_needs_one_row() -> None:
-    assert guidance_rows(ComposeOptions()) == [GuidanceRow((), 1.0)]
+    assert guidance_rows(ComposeOptions(affect_guidance=1.0)) == [GuidanceRow((), 1.0)]
 
 
 @pytest.mark.parametrize(
@@ -591,3 +593,25 @@ def test_notes_are_struck_softly_and_loudly() -> None:
     notes = compose(cue_sheet_of(20, affect=flat)).notes
     piano = notes["velocity"][notes["group"] == PIANO]
     assert {46, 66, 86} <= set(piano.tolist())
+
+
+@pytest.mark.parametrize(("valence", "third"), [(0.8, 4), (-0.8, 3)])
+def test_the_key_leans_on_the_tonic_of_the_seed_and_on_the_third_that_valence_asks_for(
+    valence: float, third: int
+) -> None:
+    affect = AffectCurve((AffectPoint(0.0, valence, 0.0),))
+    counts = np.zeros(12, int)
+    for seed in range(6):
+        options = ComposeOptions(seed=seed, affect_guidance=1.0, key_strength=2.0)
+        notes = compose_with(MadeUpModel(seed=seed), cue_sheet_of(20, affect=affect), options).notes
+        tonic = int(np.random.default_rng(seed).integers(12))
+        pitched = notes["pitch"][notes["group"] != DRUMS].astype(int)
+        counts += np.bincount((pitched - tonic) % 12, minlength=12)
+    assert counts[third] > 1.5 * counts[7 - third]
+    assert counts[0] > counts.mean()
+
+
+def test_without_key_strength_the_seed_leaves_pitch_classes_alone() -> None:
+    options = ComposeOptions(affect_guidance=1.0, key_strength=0.0)
+    bias = room.KeyPlan(EMSYNC, tonic=0, strength=options.key_strength).bias(1.0)
+    assert not bias.any()
