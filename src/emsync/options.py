@@ -68,7 +68,7 @@ class ComposeOptions:
     planned_bars: bool = True
     tempo_bpm: float | None = None
     instruments: tuple[InstrumentGroup, ...] | None = None
-    key_strength: float = 1.5
+    key_strength: float = 1.25
     affect_guidance: float = 2.0
     boundary_guidance: float = 1.0
     threads: int = 0

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.errors import CueSheetError, WeightsError
-from emsync.music.bar_plan import plan_bars, tempo_of_arousal
+from emsync.music.bar_plan import on_the_grid, plan_bars, tempo_of_arousal
 from emsync.music.conditions import GROUP_CONDITIONS, Condition, bar_positions, group_flags
 from emsync.music.dynamics import shape_dynamics
 from emsync.music.grammar import Grammar
@@ -227,10 +227,20 @@ class _Score:
         self._narrow_steps = self._narrow_steps + 1 if is_narrow else 0
         token = draw(distribution, candidates, self._rng)
         if token in self.vocabulary.time_shift:
+            token = self._onto_the_grid(token)
             limits = [ticks for ticks in (due_ticks, bar_ticks) if ticks is not None]
             room = min(limits, default=self._grammar.end_ticks) - self._grammar.now_ticks
             return min(token, self.vocabulary.shift_token(min(room, LONGEST_SHIFT_TICKS)))
         return token
+
+    def _onto_the_grid(self, token: int) -> int:
+        """A time shift that ends on a 16th or triplet if it would end next to one; the longest may go on."""
+        ticks = token - self.vocabulary.time_shift.first + 1
+        if ticks == LONGEST_SHIFT_TICKS or not len(self._bars_ticks):
+            return token
+        now_ticks = self._grammar.now_ticks
+        moved_ticks = on_the_grid(now_ticks + ticks, self._bars_ticks) - now_ticks
+        return self.vocabulary.shift_token(moved_ticks) if 0 < moved_ticks <= LONGEST_SHIFT_TICKS else token
 
     def _bar_ticks(self) -> int | None:
         """The next planned bar line that has no BAR yet."""

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emsync.music import bar_plan as room
-from emsync.music.bar_plan import plan_bars, tempo_of_arousal
+from emsync.music.bar_plan import on_the_grid, plan_bars, tempo_of_arousal
 from emsync.types import TICKS_PER_S
 
 SHORTEST_TICKS = 0.75 * TICKS_PER_S
@@ -152,3 +152,30 @@ def test_a_tempo_outside_60_to_180_is_refused(tempo_bpm: float) -> None:
 )
 def test_the_tempo_rises_with_arousal(arousal: float, tempo_bpm: float) -> None:
     assert tempo_of_arousal(arousal) == tempo_bpm
+
+
+BARS = np.array([0, 250, 500])
+
+
+@pytest.mark.parametrize(
+    ("time_ticks", "landed_ticks"),
+    [
+        (0, 0),
+        (64, 62),  # 4 sixteenths are 62.5 ticks
+        (60, 62),
+        (125, 125),
+        (85, 83),  # a triplet: 250 / 3
+        (248, 250),
+        (253, 250),
+        (27, 27),  # 16ths at 16 and 31, triplets at 21 and 42
+    ],
+)
+def test_times_next_to_a_16th_or_triplet_land_on_it_and_others_stay(
+    time_ticks: int, landed_ticks: int
+) -> None:
+    assert on_the_grid(time_ticks, BARS) == landed_ticks
+
+
+@pytest.mark.parametrize("bars", [[], [0], [100, 200]])
+def test_without_a_bar_around_it_a_time_stays(bars: list[int]) -> None:
+    assert on_the_grid(63, np.array(bars, np.int64)) == 63

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from emsync.errors import CueSheetError, WeightsError
 from emsync.music import compose as room
-from emsync.music.bar_plan import plan_bars
+from emsync.music.bar_plan import on_the_grid, plan_bars
 from emsync.music.compose import GuidanceRow, compose_with, guidance_rows
 from emsync.music.conditions import GROUP_CONDITIONS, Condition, bar_positions
 from emsync.music.model import ComposerModel
@@ -615,3 +615,14 @@ def test_without_key_strength_the_seed_leaves_pitch_classes_alone() -> None:
     options = ComposeOptions(affect_guidance=1.0, key_strength=0.0)
     bias = room.KeyPlan(EMSYNC, tonic=0, strength=options.key_strength).bias(1.0)
     assert not bias.any()
+
+
+def test_with_planned_bars_onsets_next_to_the_grid_lie_on_it() -> None:
+    options = ComposeOptions(affect_guidance=1.0, tempo_bpm=120.0)
+    composition = compose_with(MadeUpModel(spread=0.5), cue_sheet_of(60), options)
+    bars = np.array(composition.bar_onsets_ticks)
+    onsets = np.unique(composition.notes["onset_ticks"]).astype(np.int64)
+    struck_after_a_rest = onsets[1:][np.diff(onsets) > 3]  # others had no room to move
+    beside = [ticks for ticks in struck_after_a_rest.tolist() if on_the_grid(ticks, bars) != ticks]
+    assert len(struck_after_a_rest) > 50
+    assert len(beside) < 0.02 * len(struck_after_a_rest)
