@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from emsync.music.key_plan import MAJOR_PROFILE, MINOR_PROFILE
 from emsync.types import TICKS_PER_S, Floats, InstrumentGroup, Notes, Ticks
 
 FEATURE_NAMES = (
@@ -37,10 +38,6 @@ FEATURE_NAMES = (
 KEY_CONTEXT_S = 24.0
 FRAME_S = 0.25
 ONSET_TOLERANCE_TICKS = 4
-
-KRUMHANSL_MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
-KRUMHANSL_MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
-"""Probe-tone ratings of Krumhansl & Kessler (1982), tonic first."""
 
 DIATONIC_SCALE = (1, 0, 1, 0, 1, 1, 0, 1, 0, 1, 0, 1)
 
@@ -241,7 +238,7 @@ def _key_correlations(profile: Floats) -> tuple[Floats, Floats]:
     centred = profile - profile.mean(axis=1, keepdims=True)
     centred /= np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-9)
     correlations = []
-    for ratings in (KRUMHANSL_MAJOR, KRUMHANSL_MINOR):
+    for ratings in (MAJOR_PROFILE, MINOR_PROFILE):
         keys = _rotations(ratings) - np.mean(ratings)
         correlations.append(centred @ keys / np.linalg.norm(keys[:, 0]))
     return correlations[0], correlations[1]

@@ -519,7 +519,7 @@ def test_guidance_adds_a_row_without_each_condition_it_strengthens(
 
 
 def guided(model: MadeUpModel, *, affect: float = 1.0, boundary: float = 1.0) -> Composition:
-    options = ComposeOptions(affect_guidance=affect, boundary_guidance=boundary)
+    options = ComposeOptions(affect_guidance=affect, boundary_guidance=boundary, key_strength=0.0)
     return compose_with(model, cue_sheet_of(10, 4), options)
 
 
