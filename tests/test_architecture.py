@@ -120,16 +120,32 @@ def test_help_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:
     assert not loaded & (HEAVY_LIBRARIES | TRAINING_LIBRARIES)
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("score", "--help")])
-def test_help_takes_less_than_300_ms_of_cpu(arguments: tuple[str, ...]) -> None:
-    def cpu_s() -> float:
+BARE_PROGRAM = """
+import typer
+app = typer.Typer()
+@app.command()
+def score(number: int = 0): "A command."
+@app.command()
+def render(number: int = 0): "Another."
+app()
+"""
+
+
+def cpu_s(*command: str) -> float:
+    """CPU seconds of the quickest of three runs of a program."""
+
+    def spent_s() -> float:
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         return usage.ru_utime + usage.ru_stime
 
-    spent_s = []
+    runs_s = []
     for _ in range(3):
-        before_s = cpu_s()
-        command = [sys.executable, "-m", "emsync", *arguments]
-        subprocess.run(command, capture_output=True, check=True, timeout=60)
-        spent_s.append(cpu_s() - before_s)
-    assert min(spent_s) < 0.3
+        before_s = spent_s()
+        subprocess.run([sys.executable, *command], capture_output=True, check=True, timeout=60)
+        runs_s.append(spent_s() - before_s)
+    return min(runs_s)
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("score", "--help")])
+def test_help_takes_hardly_more_cpu_than_that_of_a_program_of_two_options(arguments: tuple[str, ...]) -> None:
+    assert cpu_s("-m", "emsync", *arguments) < 1.6 * cpu_s("-c", BARE_PROGRAM, "score", "--help")
