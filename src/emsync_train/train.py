@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -32,7 +32,7 @@ from emsync_train.dataset import Batch, Shards, WindowSampler
 from emsync_train.model import Composer
 from emsync_train.start import Start
 from emsync_train.throughput import flops_per_token, peak_flops
-from emsync_train.train_config import RunConfig, TrainingConfig, read_config, write_config
+from emsync_train.train_config import Precision, RunConfig, TrainingConfig, read_config, write_config
 
 try:
     from lightning_fabric import Fabric
@@ -87,6 +87,7 @@ class Trainer:
         optimiser = torch.optim.AdamW(
             self._parameter_groups(network), lr=config.training.learning_rate, betas=(0.9, 0.95), fused=True
         )
+        self.plain_network = network  # the same parameters, never compiled
         if config.training.compile:
             network = torch.compile(network)
         self.network, self.optimiser = fabric.setup(network, optimiser)
@@ -195,13 +196,18 @@ class Trainer:
 
     @torch.no_grad()
     def validate(self) -> float:
-        """Nats per token on held-out songs, the same windows every time, conditions given as drawn."""
+        """Nats per token on held-out songs, the same windows every time, conditions given as drawn.
+
+        The network runs as it is: compiling it once more, without dropout and for other sizes, takes longer.
+        """
         self.network.eval()
         total, count = 0.0, 0
         for index in range(self.config.training.validation_batches):
             rng = np.random.default_rng((0, index))
             tokens, conditions, present = self._on_device(self.held_out.batch(8, rng))
-            losses = token_losses(self.network(tokens[:, :-1], conditions, present), tokens[:, 1:], self.pad)
+            with self.fabric.autocast():
+                logits = self.plain_network(tokens[:, :-1], conditions, present)
+            losses = token_losses(logits, tokens[:, 1:], self.pad)
             total += losses.sum().item()
             count += int((tokens[:, 1:] != self.pad).sum())
         self.network.train()
@@ -309,6 +315,7 @@ def main() -> None:
     parser.add_argument(
         "--total-tokens", type=_count, help="instead of the configuration's: sets the schedule"
     )
+    parser.add_argument("--precision", choices=get_args(Precision), help="instead of the configuration's")
     parser.add_argument("--workers", type=int, default=0, help="processes that draw windows ahead")
     parser.add_argument("--processes", type=int, default=1, help="processes of data-parallel training")
     parser.add_argument("--threads", type=int, help="CPU threads of each process")
@@ -331,9 +338,12 @@ def _launch(arguments: argparse.Namespace) -> None:
     config = read_config(arguments.config, shards)
     if arguments.start:
         config = replace(config, start=Start(arguments.start, arguments.fresh))
-    if arguments.total_tokens is not None:
-        training = replace(config.training, total_tokens=arguments.total_tokens)
-        config = replace(config, training=training)
+    instead = {
+        name: getattr(arguments, name)
+        for name in ("total_tokens", "precision")
+        if getattr(arguments, name) is not None
+    }
+    config = replace(config, training=replace(config.training, **instead))
     if arguments.processes < 1 or config.training.batch_size % arguments.processes:
         raise InputError(
             f"{arguments.config}: batch_size {config.training.batch_size} cannot be shared evenly by "
