@@ -68,6 +68,8 @@ class Grammar:
         self._pitched = group_of_note > InstrumentGroup.DRUMS
         self._last_bar_ticks = -(10**9)
         self._last_token = -1
+        self._last_note = -1
+        self._rank = 0  # of the last token
         self._last_shift_ticks = LONGEST_SHIFT_TICKS
         self._chord_pitches: set[int] | None = None
 
@@ -102,11 +104,11 @@ class Grammar:
             if mask.any():
                 return mask
         has_room = bool(self._chord_notes(ons, set()).any())
-        if self._rank(self._last_token) < 2 and (has_room or not chord_required):
+        if self._rank < 2 and (has_room or not chord_required):
             mask[vocabulary.special("BAR")] = self._bar_may_come(bar_required)
         if bar_required:
             return mask
-        if self._rank(self._last_token) < 3:
+        if self._rank < 3:
             mask[vocabulary.special("CHORD")] = has_room
         if chord_required:
             return mask
@@ -128,6 +130,8 @@ class Grammar:
         """Take a token into the piece. The caller has looked at `allowed` before."""
         vocabulary = self.vocabulary
         note = int(vocabulary.notes_of(np.array(token)))
+        self._last_token, self._last_note = token, note
+        self._rank = self._rank_of(token, note)
         if token in vocabulary.time_shift:
             self._last_shift_ticks = token - vocabulary.time_shift.first + 1
             self.now_ticks += self._last_shift_ticks
@@ -140,21 +144,20 @@ class Grammar:
             self._last_bar_ticks = self.now_ticks
         elif token == vocabulary.special("CHORD"):
             self._chord_pitches = set()
-        self._last_token = token
 
     def release_all(self) -> list[int]:
         """OFF tokens that end everything that sounds, in order."""
         sounding = self.sounding[self._note_of_off]
         return [self.vocabulary.off.first + int(place) for place in np.flatnonzero(sounding)]
 
-    def _rank(self, token: int) -> int:
+    def _rank_of(self, token: int, note: int) -> int:
         """Place of a token's kind in the order of one instant; a time shift opens a new one."""
         vocabulary = self.vocabulary
         if token in vocabulary.off:
             return 1
-        if token >= 0 and vocabulary.notes_of(np.array(token)) >= 0:
+        if note >= 0:
             return 4
-        if token < 0 or token in vocabulary.time_shift or token == vocabulary.special("START"):
+        if token in vocabulary.time_shift or token == vocabulary.special("START"):
             return 0
         return 2 if token == vocabulary.special("BAR") else 3
 
@@ -166,13 +169,13 @@ class Grammar:
         ons = ~sounding & ~full & self._plays
         if voices.sum() >= self.limits.voices:
             ons &= ~self._has_off
-        if self._rank(self._last_token) == 4:
-            ons[: int(self.vocabulary.notes_of(np.array(self._last_token))) + 1] = False
+        if self._rank == 4:
+            ons[: self._last_note + 1] = False
         return ons if self.now_ticks < self.end_ticks else np.zeros_like(ons)
 
     def _allowed_offs(self) -> Mask:
         """OFF tokens of sounding notes, only at the beginning of an instant."""
-        if self._rank(self._last_token) > 1:
+        if self._rank > 1:
             return np.zeros(self.vocabulary.off.size, bool)
         return np.asarray(self.sounding[self._note_of_off])
 

@@ -73,22 +73,22 @@ class Vocabulary:
             raise ValueError(f"vocabulary {self.name!r} has no {name} token, only {', '.join(self.specials)}")
         return self.specials.index(name)
 
-    @property
+    @cached_property
     def time_shift(self) -> TokenRange:
         """TIME_SHIFT of n ticks is `time_shift.first + n - 1`, n in 1..125."""
         return TokenRange(len(self.specials), LONGEST_SHIFT_TICKS)
 
-    @property
+    @cached_property
     def on(self) -> TokenRange:
         """ON, struck normally, of every group and pitch, group by group in the order of `InstrumentGroup`."""
         return TokenRange(self.time_shift.stop, NOTE_COUNT)
 
-    @property
+    @cached_property
     def off(self) -> TokenRange:
         """OFF of every group in `off_groups` and pitch."""
         return TokenRange(self.on.stop, len(self.off_groups) * PITCHES)
 
-    @property
+    @cached_property
     def ons(self) -> tuple[TokenRange, ...]:
         """The ON tokens by how hard the note is struck: normal and, where there is velocity, soft and loud."""
         softer_and_louder = (
@@ -97,7 +97,7 @@ class Vocabulary:
         )
         return (self.on, *(softer_and_louder if self.has_velocity else ()))
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Number of tokens."""
         return self.ons[-1].stop if self.has_velocity else self.off.stop
