@@ -9,9 +9,7 @@ Command: python -m emsync_train.affect_evaluator fit --affect DIR --midi DIR --m
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emsync.errors import EmsyncError, InputError
+from emsync.errors import InputError
 from emsync.types import Floats, Notes
 from emsync_train import affect_fit
 from emsync_train.affect_fit import AXES
@@ -41,6 +39,7 @@ from emsync_train.evaluator_features import (
     read_rated,
     window_centres_s,
 )
+from emsync_train.fit_command import fit_command
 from emsync_train.labels import AffectLabeller
 
 DEFAULT_PATH = Path(__file__).parent / "assets" / "affect_evaluator.json"
@@ -381,18 +380,7 @@ def _document(evaluator: AffectEvaluator, fit: dict[str, object]) -> dict[str, o
 
 def main() -> None:
     """Command line of this module."""
-    parser = argparse.ArgumentParser(prog="python -m emsync_train.affect_evaluator")
-    commands = parser.add_subparsers(required=True)
-    fit = commands.add_parser("fit", help="fit the evaluator on VGMIDI and map it over a corpus")
-    fit.add_argument("--affect", type=Path, required=True, help="folder with VGMIDI's two rating files")
-    fit.add_argument("--midi", type=Path, required=True, help="folder with vgmidi/ and the corpus")
-    fit.add_argument("--manifest", type=Path, required=True, help="CSV with path, source")
-    fit.add_argument("--out", type=Path, required=True, help="JSON file to write")
-    arguments = parser.parse_args()
-    try:
-        fit_files(arguments.affect, arguments.midi, arguments.manifest, arguments.out)
-    except (EmsyncError, OSError) as error:
-        sys.exit(f"error: {error}")
+    fit_command("emsync_train.affect_evaluator", "the evaluator", fit_files)
 
 
 if __name__ == "__main__":

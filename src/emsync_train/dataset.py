@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +58,21 @@ class WindowOptions:
                 "transpose_semitones and tempo_spread must be at least 0, widest_chord_spacing_s at least 1, "
                 f"got {self.transpose_semitones}, {self.tempo_spread} and {self.widest_chord_spacing_s}"
             )
+
+    def as_they_are(self) -> WindowOptions:
+        """The same windows without variation, all conditions given."""
+        return replace(
+            self,
+            transpose_semitones=0,
+            tempo_spread=0.0,
+            thin_chords_share=0.0,
+            boundary_dropout=0.0,
+            affect_dropout=0.0,
+            axis_dropout=0.0,
+            end_dropout=0.0,
+            bar_dropout=0.0,
+            group_dropout=0.0,
+        )
 
 
 @dataclass(frozen=True)

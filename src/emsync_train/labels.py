@@ -9,9 +9,7 @@ Command: python -m emsync_train.labels fit --affect DIR --midi DIR --manifest FI
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emsync.errors import EmsyncError
 from emsync.types import Floats, Notes
+from emsync_train.fit_command import fit_command
 from emsync_train.music_features import FEATURE_NAMES, music_features
 
 DEFAULT_PATH = Path(__file__).parent / "assets" / "affect_regressor.json"
@@ -167,20 +165,9 @@ def _axis(shared: dict[str, Any], own: dict[str, Any]) -> AffectAxis:
 
 def main() -> None:
     """Command line of this module."""
-    parser = argparse.ArgumentParser(prog="python -m emsync_train.labels")
-    commands = parser.add_subparsers(required=True)
-    fit = commands.add_parser("fit", help="fit the regressor on VGMIDI and map it over a corpus")
-    fit.add_argument("--affect", type=Path, required=True, help="folder with vgmidi_measure_va.csv")
-    fit.add_argument("--midi", type=Path, required=True, help="folder with vgmidi/ and the corpus")
-    fit.add_argument("--manifest", type=Path, required=True, help="CSV with path, source, dur_s")
-    fit.add_argument("--out", type=Path, required=True, help="JSON file to write")
-    arguments = parser.parse_args()
     from emsync_train import affect_fit  # noqa: PLC0415  (reads MIDI; labelling alone does not)
 
-    try:
-        affect_fit.fit_files(arguments.affect, arguments.midi, arguments.manifest, arguments.out)
-    except (EmsyncError, OSError, ValueError) as error:
-        sys.exit(f"error: {error}")
+    fit_command("emsync_train.labels", "the regressor", affect_fit.fit_files)
 
 
 if __name__ == "__main__":

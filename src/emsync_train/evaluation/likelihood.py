@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -52,19 +52,7 @@ def test_batches(
     shards: Shards, weights: Mapping[str, float], options: WindowOptions, windows: int
 ) -> list[Batch]:
     """Windows of `test` songs, as they are: no variation, all conditions given."""
-    plain = replace(
-        options,
-        transpose_semitones=0,
-        tempo_spread=0.0,
-        thin_chords_share=0.0,
-        boundary_dropout=0.0,
-        affect_dropout=0.0,
-        axis_dropout=0.0,
-        end_dropout=0.0,
-        bar_dropout=0.0,
-        group_dropout=0.0,
-    )
-    sampler = WindowSampler(shards, shards.of_split("test"), weights, plain)
+    sampler = WindowSampler(shards, shards.of_split("test"), weights, options.as_they_are())
     return [sampler.batch(8, np.random.default_rng((WINDOW_SEED, index))) for index in range(windows // 8)]
 
 

@@ -18,19 +18,7 @@ DRUMS, BASS, GUITAR, PIANO, STRINGS = InstrumentGroup
 BEAT_TICKS = 60
 LABEL_HOP_S = 4.0
 MELODY_VELOCITIES = (110, 80, 80, 50)
-PLAIN = WindowOptions(
-    length=64,
-    transpose_semitones=0,
-    tempo_spread=0.0,
-    bar_start_share=0.0,
-    thin_chords_share=0.0,
-    boundary_dropout=0.0,
-    affect_dropout=0.0,
-    axis_dropout=0.0,
-    end_dropout=0.0,
-    bar_dropout=0.0,
-    group_dropout=0.0,
-)
+PLAIN = WindowOptions(length=64, bar_start_share=0.0).as_they_are()
 """Windows as they stand in the piece, told everything."""
 TRIADS = ((60, 64, 67), (65, 69, 72), (67, 71, 74), (57, 60, 64))
 

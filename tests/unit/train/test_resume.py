@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,20 +20,6 @@ from emsync.music.vocabulary import PAPER  # noqa: E402
 from emsync_train.dataset import Shards  # noqa: E402
 from emsync_train.model import Composer  # noqa: E402
 from emsync_train.train_config import read_config  # noqa: E402
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small are slower on two threads than on one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made_up_shards(tmp_path_factory.mktemp("shards"))
 
 
 @pytest.mark.parametrize("workers", [0, 1])

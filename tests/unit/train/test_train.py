@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import types
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,20 +29,6 @@ from emsync_train import train  # noqa: E402
 from emsync_train.dataset import Shards  # noqa: E402
 from emsync_train.train import Trainer, learning_rate_at, token_losses  # noqa: E402
 from emsync_train.train_config import TrainingConfig, read_config, write_config  # noqa: E402
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small are slower on two threads than on one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made_up_shards(tmp_path_factory.mktemp("shards"))
 
 
 @pytest.fixture(scope="module")
