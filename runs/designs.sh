@@ -68,7 +68,8 @@ evaluate)
       --out "$work/$design/results.json" --parts likelihood boundaries affect --pieces 12 --per-cell 2 --windows 64 \
       "${bars[@]}"
   done
-  "$PYTHON" -m emsync_train.designs --runs "${runs[@]}" --out benchmarks/results/designs.json
+  "$PYTHON" -m emsync_train.designs --runs "${runs[@]}" --shards "$shards" "$work/paper-shards" \
+    --out benchmarks/results/designs.json
   ;;
 *)
   sed -n '2,/^set/{/^#/p}' "$0"

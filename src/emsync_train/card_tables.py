@@ -120,7 +120,7 @@ def designs_table(designs: Json) -> str:
         (
             f"`{name}`",
             f"{row['parameters']:,}",
-            number(row["validation_nats_per_token"], 3),
+            number(row["validation_nats_per_note"], 2),
             number(row.get("nats_per_note"), 2),
             *(number(_gain(row, name), 3) for name in ("boundaries", "affect")),
             *(number(row.get(key)) for key in ("boundary_f1", "boundary_f1_shuffled")),
@@ -131,7 +131,7 @@ def designs_table(designs: Json) -> str:
     head = (
         "design",
         "parameters",
-        "nats per token, validation",
+        "nats per note, validation",
         "nats per note, test",
         "gained by boundaries",
         "gained by affect",

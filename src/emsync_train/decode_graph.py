@@ -174,11 +174,18 @@ class _ComposerGraph:
         return self._model()
 
     def _logits(self, normed: str) -> None:
-        """The output layer shares the embedding's weights: fp32 stores them once, quantised twice."""
-        if self.graph.bits is None:
-            self.graph.node("Gemm", [normed, "embedding.weight"], "logits", transB=1)
+        """The output layer; where it shares the embedding's weights, fp32 stores them once, quantised twice."""
+        graph = self.graph
+        tied = "logits", self.weights["embedding.weight"]
+        name, weight = tied if self.config.tied_output else ("output", self.weights["output.weight"])
+        if graph.bits is not None:
+            graph.quantised_linear(normed, weight, name, bits=8)
+        elif self.config.tied_output:
+            graph.node("Gemm", [normed, "embedding.weight"], name, transB=1)
         else:
-            self.graph.quantised_linear(normed, self.weights["embedding.weight"], "logits", bits=8)
+            graph.node("Gemm", [normed, graph.constant("output.weight", weight)], name, transB=1)
+        if name != "logits":
+            graph.node("Identity", [name], "logits")
 
     def _add_and_normalise(self, stream: str, change: str, norm: str) -> tuple[str, str]:
         """Names of the normalised sum and of the sum itself."""

@@ -59,7 +59,7 @@ def export(
 def _check_kind(config: ModelConfig) -> None:
     """The engine runs the network that is shipped, in any size."""
     shipped = ModelConfig(config.vocabulary_size)
-    for name in ("positions", "conditioning", "norm", "activation", "tied_output"):
+    for name in ("positions", "conditioning", "norm", "activation"):
         if getattr(config, name) != getattr(shipped, name):
             raise ValueError(f"a network with {name} {getattr(config, name)!r} cannot be exported")
 

@@ -15,8 +15,8 @@ from emsync_train.decode_graph import BLOCK, Weight
 def weights_of_graph(path: Path) -> dict[str, Weight]:
     """The matrices, embedding and norms of an exported graph, under their names in the network.
 
-    Quantised matrices come back as codes times scales. The condition encoder is left out: its networks are
-    folded together in the graph.
+    Quantised matrices come back as codes times scales. An output layer is there if it was not tied to the embedding.
+    The condition encoder is left out: its networks are folded together in the graph.
 
     Raises: OSError if the file cannot be read, ValueError if it is no graph of this module.
     """
@@ -31,10 +31,14 @@ def weights_of_graph(path: Path) -> dict[str, Weight]:
         for attribute in node.attribute
         if attribute.name == "K"
     }
-    weights = {name: value for name, value in constants.items() if name.endswith(("norm.scale", "g.weight"))}
+    weights = {
+        name: value
+        for name, value in constants.items()
+        if name.endswith("norm.scale") or name in ("embedding.weight", "output.weight")
+    }
     for name, codes in constants.items():
         layer = name.removesuffix(".codes")
-        if layer == name or not layer.startswith("blocks."):
+        if layer == name or not layer.startswith(("blocks.", "output")):
             continue
         if codes.shape[-1] != BLOCK:
             raise ValueError(f"{name} has 4-bit weights; export with int8 or fp32")

@@ -1,7 +1,7 @@
 """Write the model card of the shipped composer; every number in it comes from a run or a result file.
 
 Command: python -m emsync_train.model_card --run RUN --results benchmarks/results/music.json
-    --designs benchmarks/results/designs.json [--tokens-before N]
+    --designs benchmarks/results/designs.json --config FILE.toml --device WORDS [--tokens-before N]
 """
 
 from __future__ import annotations
@@ -35,15 +35,14 @@ class Run:
 
     config: Json
     tokens: int
-    hours: float
-    device: str
+    minutes: float
 
     @classmethod
     def read(cls, folder: Path) -> Run:
         """Read `config.json` and the last line of `log.jsonl`."""
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         last = json.loads((folder / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
-        return cls(config, int(last["tokens"]), last["seconds"] / 3600, config.get("device", "cpu"))
+        return cls(config, int(last["tokens"]), last["seconds"] / 60)
 
     def in_words(self, tokens_before: int) -> str:
         """Tokens, peak learning rate, seed and where it began."""
@@ -63,8 +62,11 @@ class Run:
         return f"from `{weights.name}` (SHA-256 `{digest}`, {tokens_before:,} tokens{fresh})"
 
 
-def card(run: Run, results: Json, designs: Json, *, config_name: str, tokens_before: int) -> str:
+def card(run: Run, results: Json, designs: Json, *, config_name: str, device: str, tokens_before: int) -> str:
     """The text of the card.
+
+    Args:
+        device: what the run was trained on, in words.
 
     Raises: ValueError if the results are of other weights than those of the package, or of another corpus.
     """
@@ -84,7 +86,8 @@ def card(run: Run, results: Json, designs: Json, *, config_name: str, tokens_bef
         vocabulary_size=model["vocabulary_size"],
         tokens=tokens,
         tokens_per_parameter=tokens / results["parameters"],
-        hours=run.hours,
+        minutes=run.minutes,
+        device=device,
         run=run.in_words(tokens_before),
         corpus=run.config["tokens_sha256"],
         config_name=config_name,
@@ -121,6 +124,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--config", type=Path, required=True, help="the TOML file of the run")
+    parser.add_argument("--device", required=True, help="what the run was trained on, in words")
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--designs", type=Path, required=True, help="results of emsync_train.designs")
     parser.add_argument("--tokens-before", type=int, default=0, help="seen by the weights the run began with")
@@ -135,6 +139,7 @@ def main() -> None:
             results,
             designs,
             config_name=arguments.config.as_posix(),
+            device=arguments.device,
             tokens_before=arguments.tokens_before,
         )
     except (OSError, ValueError, KeyError) as error:

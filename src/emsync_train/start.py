@@ -15,7 +15,7 @@ from emsync.errors import InputError
 from emsync.music.vocabulary import EMSYNC, NOTE_COUNT
 from emsync_train.model import Composer
 
-EMBEDDING = "embedding.weight"
+EMBEDDING, OUTPUT = "embedding.weight", "output.weight"
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class Start:
     """Weights of an earlier run to begin with; parameters named `fresh...` keep their initialisation.
 
     `weights` is a `.safetensors` file or an exported `.onnx` file, whose int8 matrices are read back as they are.
-    An embedding from before notes had velocities is continued: a soft or loud ON begins as its normal ON.
+    An embedding from before notes had velocities is continued: a soft or loud ON begins as its normal ON. An output
+    layer that was tied to the embedding and now is not begins as its copy.
     """
 
     weights: str
@@ -36,6 +37,8 @@ class Start:
             taken = {name: value for name, value in self._read().items() if not self._is_fresh(name)}
             if EMBEDDING in taken and EMBEDDING in known:
                 taken[EMBEDDING] = _with_velocities(taken[EMBEDDING], len(known[EMBEDDING]))
+                if OUTPUT in known and OUTPUT not in taken:
+                    taken[OUTPUT] = taken[EMBEDDING].clone()
             _check_same(taken, known)
         except (OSError, ImportError, SafetensorError, KeyError, ValueError) as error:
             reason = " ".join(str(error).split())

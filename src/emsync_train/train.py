@@ -67,6 +67,11 @@ class StepBatches(Dataset[Batch]):
         return self.sampler.batch(self.size, np.random.default_rng((self.seed, step, self.rank)))
 
 
+def held_out_batches(sampler: WindowSampler, count: int) -> Iterator[Batch]:
+    """The windows of held-out songs that a run is validated on, the same every time."""
+    return (sampler.batch(8, np.random.default_rng((0, index))) for index in range(count))
+
+
 class Trainer:
     """One run: network, optimiser, step, and the folder they are kept in."""
 
@@ -202,9 +207,8 @@ class Trainer:
         """
         self.network.eval()
         total, count = 0.0, 0
-        for index in range(self.config.training.validation_batches):
-            rng = np.random.default_rng((0, index))
-            tokens, conditions, present = self._on_device(self.held_out.batch(8, rng))
+        for batch in held_out_batches(self.held_out, self.config.training.validation_batches):
+            tokens, conditions, present = self._on_device(batch)
             with self.fabric.autocast():
                 logits = self.plain_network(tokens[:, :-1], conditions, present)
             losses = token_losses(logits, tokens[:, 1:], self.pad)

@@ -25,7 +25,7 @@ from emsync_train.model_config import ModelConfig  # noqa: E402
 from emsync_train.start import Start  # noqa: E402
 
 SMALL = ModelConfig(EMSYNC.size, layers=2, width=64, heads=2, feed_forward=96, context=16)
-NARROW = ModelConfig(EMSYNC.size, layers=1, width=48, heads=2, feed_forward=80, context=16)
+NARROW = ModelConfig(EMSYNC.size, layers=1, width=48, heads=2, feed_forward=80, context=16, tied_output=False)
 OLD_SIZE = 922
 ENCODER = "condition_encoder."
 
@@ -86,7 +86,7 @@ def test_an_int8_graph_gives_back_its_matrices_within_the_rounding(
     for name, value in state_of(model).items():
         if name.startswith(ENCODER):
             assert name not in found
-        elif name.startswith("blocks.") and value.ndim == 2:
+        elif name.startswith(("blocks.", "output.")) and value.ndim == 2:
             assert found[name].shape == value.shape
             distance = np.abs(found[name] - value.numpy()).max()
             assert 0 < distance < 0.01 * float(value.abs().max())
@@ -212,3 +212,10 @@ def test_where_onnx_is_not_installed_a_graph_is_refused(
 ) -> None:
     monkeypatch.setitem(sys.modules, "emsync_train.decode_graph", None)
     refusal(Start(str(tmp_path / "o.onnx")), network())
+
+
+def test_an_output_layer_that_was_tied_begins_as_a_copy_of_the_embedding(tmp_path: Path) -> None:
+    tied, untied = network(), network(dataclasses.replace(SMALL, tied_output=False), seed=2)
+    Start(weights_file(tied, tmp_path)).load_into(untied)
+    assert torch.equal(untied.output.weight, tied.embedding.weight)
+    assert untied.output.weight.data_ptr() != untied.embedding.weight.data_ptr()
