@@ -266,6 +266,7 @@ def test_score_reports_in_json(run: Run, short_film: Path, tmp_path: Path) -> No
     assert list(report["seconds"]) == [
         "load",
         "scan",
+        "listen",
         "classify",
         "spot",
         "compose",
@@ -361,6 +362,53 @@ def test_the_line_can_be_walked_step_by_step(run: Run, short_film: Path, tmp_pat
     ended = run("mux", short_film, wav, "-o", film, "--json", "--original-sound", "keep")
     assert json.loads(ended.out)["original_sound"] == "keep"
     assert film.is_file()
+
+
+@pytest.mark.parametrize("name", ["report.html", "report.png"])
+def test_analyse_can_show_what_it_saw(run: Run, short_film: Path, tmp_path: Path, name: str) -> None:
+    cues, shown = tmp_path / "a.cues.json", tmp_path / name
+    ended = run("analyse", short_film, "-o", cues, "--report", shown, "--json")
+    assert (ended.exit_code, ended.err) == (0, "")
+    assert json.loads(ended.out)["report"] == str(shown)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.cues.json", name]
+    if shown.suffix == ".html":
+        assert shown.read_text("utf-8").count("data:image/jpeg") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("report.pdf", "report.pdf: a report is a page or a picture"),
+        ("old.html", "old.html: already exists"),
+        ("none/a.html", "create it first"),
+        ("a.cues.html", "is the name of the cue sheet, too"),
+        ("a.png", "needs matplotlib"),
+    ],
+)
+def test_a_report_that_cannot_be_made_is_refused_before_the_film_is_watched(
+    run: Run, short_film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, said: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "emsync.video.frames", None)
+    (tmp_path / "old.html").write_text("old")
+    ended = run("analyse", short_film, "-o", tmp_path / "a.cues.html", "--report", tmp_path / name)
+    assert (ended.exit_code, ended.out, ended.err.count("\n")) == (1, "", 1)
+    assert said in ended.err
+    assert [path.name for path in tmp_path.iterdir()] == ["old.html"]
+    assert (tmp_path / "old.html").read_text() == "old"
+
+
+def test_a_report_that_fails_leaves_no_cue_sheet_behind(
+    run: Run, short_film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("emsync.film_report.file.write_report", fail)
+    ended = run("analyse", short_film, "-o", tmp_path / "a.cues.json", "--report", tmp_path / "a.html")
+    assert ended.exit_code == 1
+    assert "the disk is full" in ended.err
+    assert list(tmp_path.iterdir()) == []
 
 
 def read_terminal(descriptor: int, *, at_most_s: float = 60.0) -> str:

@@ -15,14 +15,15 @@ from tests.command_line import COMPOSER, composer_module
 from tests.media import make_video
 
 from emsync import pipeline
+from emsync.emotion.affect import affect_of
 from emsync.errors import AudioError, MidiError
 from emsync.music.cue_sheet import read_cue_sheet
-from emsync.options import RenderOptions, ScoreOptions, SpottingOptions
+from emsync.options import AffectMapping, AffectOptions, RenderOptions, ScoreOptions, SpottingOptions
 from emsync.output_paths import OutputPaths
 from emsync.progress import StageClock
 
 OPTIONS = ScoreOptions(spotting=SpottingOptions(minimum_distance_s=0.5))
-BARS = ("scan", "compose", "render", "mux")
+BARS = ("scan", "listen", "compose", "render", "mux")
 
 
 @pytest.fixture
@@ -135,6 +136,23 @@ def test_the_cue_sheet_file_holds_what_was_returned(film: Path, tmp_path: Path) 
     assert read_cue_sheet(path) == analysis.cue_sheet
     assert [cut.time_s for cut in analysis.cue_sheet.cuts] == pytest.approx([1.25, 2.5])
     assert analysis.decode_errors == 0
+
+
+def test_every_shot_tells_what_it_was_judged_by(film: Path, tmp_path: Path) -> None:
+    silent = make_video(tmp_path / "silent.mp4", duration_s=4.0, fps=24, cuts_s=(1.25, 2.5))
+    with_sound = pipeline.analyse(film, tmp_path / "film.cues.json", OPTIONS).cue_sheet.shots
+    without = pipeline.analyse(silent, tmp_path / "silent.cues.json", OPTIONS).cue_sheet.shots
+    assert {shot.senses for shot in with_sound} == {("image", "sound")}
+    assert {shot.senses for shot in without} == {("image",)}
+
+
+def test_the_affect_curve_follows_the_mapping_asked_for(film: Path, tmp_path: Path) -> None:
+    paper = replace(OPTIONS, affect=AffectOptions(mapping=AffectMapping.PAPER))
+    rated = pipeline.analyse(film, tmp_path / "rated.cues.json", OPTIONS).cue_sheet
+    other = pipeline.analyse(film, tmp_path / "paper.cues.json", paper).cue_sheet
+    assert rated.shots == other.shots
+    assert rated.affect.points[0].arousal == pytest.approx(rated.shots[0].arousal)
+    assert other.affect.points[0].arousal == pytest.approx(affect_of(other.shots[0].probabilities).arousal)
 
 
 def test_the_shipped_composer_answers_every_boundary_and_repeats_itself(film: Path, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ from emsync_train.model_config import ModelConfig
 
 NETWORKS = {
     "small": ModelConfig(EMSYNC.size, layers=6, width=160, heads=5, feed_forward=640, context=1152),
-    "base": ModelConfig(EMSYNC.size, layers=9, width=512, heads=8, feed_forward=2048, context=1152),
+    "base": ModelConfig(EMSYNC.size, layers=8, width=448, heads=7, feed_forward=1792, context=1152),
     "large": ModelConfig(EMSYNC.size, layers=11, width=512, heads=8, feed_forward=2048, context=1152),
 }
 QUANTISATIONS: tuple[Quantisation, ...] = ("fp32", "int8", "int4")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from emsync.errors import AudioError, InputError, OutputError
 from emsync.options import MuxOptions, RenderOptions, SpottingOptions, VideoOptions
+from emsync.output_paths import check_result
 from emsync.types import AffectCurve, AffectPoint, VideoInfo
 
 
@@ -59,3 +60,13 @@ def check_container(video: Path) -> None:
 
     if video.suffix.lower() not in SOUND_CODECS:
         raise OutputError(f"{video}: the name of the film must end in {', '.join(SOUND_CODECS)}")
+
+
+def check_report(report: Path, film: Path, cue_sheet: Path, *, overwrite: bool) -> None:
+    """Raise `OutputError` if a report on the film cannot be made there, beside its cue sheet."""
+    from emsync.film_report.file import check_report_form
+
+    check_report_form(report)
+    check_result(report, film, overwrite=overwrite)
+    if report.resolve() == cue_sheet.resolve():
+        raise OutputError(f"{report}: is the name of the cue sheet, too; give the report another")

@@ -127,6 +127,7 @@ def score(
 def analyse(
     film: arg.Film,
     output: arg.Output = None,
+    report_file: arg.Report = None,
     hit: arg.HitPoints = None,
     boundaries: arg.Boundaries = None,
     minimum_distance: arg.MinimumDistance = SpottingOptions.minimum_distance_s,
@@ -138,7 +139,7 @@ def analyse(
 ) -> None:
     """Watch a film and write its cue sheet: cuts, boundaries, affect. Edit it, then compose.
 
-    Writes FILM.cues.json beside the film.
+    Writes FILM.cues.json beside the film; with --report, also a page or a picture for reading.
     """
     with _one_line_errors():
         from emsync import pipeline, report
@@ -151,8 +152,13 @@ def analyse(
             compose=ComposeOptions(threads=threads),
         )
         with progress_bars(not quiet) as on_progress:
-            seen = pipeline.analyse(film, path, options, overwrite=force, on_progress=on_progress)
-        told = report.analysis_as_json(path, seen), report.analysis_for_people(path, seen)
+            seen = pipeline.analyse(
+                film, path, options, report_path=report_file, overwrite=force, on_progress=on_progress
+            )
+        told = (
+            report.analysis_as_json(path, seen, report_path=report_file),
+            report.analysis_for_people(path, seen, report_path=report_file),
+        )
         _tell(*told, as_json=as_json, quiet=quiet)
 
 

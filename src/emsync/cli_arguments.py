@@ -89,6 +89,14 @@ Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", h
 Force = Annotated[bool, typer.Option("--force", help="Replace results that exist.")]
 Json = Annotated[bool, typer.Option("--json", help="Report as JSON on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no report for people.")]
+Report = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        metavar="FILE",
+        help="Also show what was seen: a page (.html) or a picture (.png; needs matplotlib).",
+    ),
+]
 Threads = Annotated[int, typer.Option(min=0, max=1024, help="Threads for the networks; 0: all cores.")]
 
 # How the film is watched and spotted.

@@ -34,11 +34,19 @@ class VideoOptions:
     frames_per_s: float = 1.0
 
 
+class AffectMapping(StrEnum):
+    """Where valence and arousal of a shot come from: the six categories, as in the paper, or rated directly."""
+
+    PAPER = "paper"
+    RATED = "rated"
+
+
 @dataclass(frozen=True)
 class AffectOptions:
-    """How emotion probabilities become an affect curve."""
+    """How the emotion of shots becomes an affect curve."""
 
     smoothing_s: float = 2.0
+    mapping: AffectMapping = AffectMapping.RATED
 
 
 @dataclass(frozen=True)
@@ -69,7 +77,7 @@ class ComposeOptions:
     tempo_bpm: float | None = None
     instruments: tuple[InstrumentGroup, ...] | None = None
     key_strength: float = 1.25
-    affect_guidance: float = 2.0
+    affect_guidance: float = 3.0
     boundary_guidance: float = 1.0
     threads: int = 0
 

@@ -6,16 +6,18 @@ Stages are imported where they are called, so that `mux` does not pay for loadin
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emsync.checks import check_audio_stream, check_container, check_film, check_soundfont
+from emsync.checks import check_audio_stream, check_container, check_film, check_report, check_soundfont
 from emsync.options import ComposeOptions, MuxOptions, RenderOptions, ScoreOptions
+from emsync.output_file import atomic_output
 from emsync.output_paths import OutputPaths, check_result, new_folder, staged
 from emsync.progress import StageClock, StageProgress, silent
 from emsync.report import Analysis, ScoreReport
-from emsync.types import Composition, CueSheet, VideoInfo
+from emsync.types import Composition, CueSheet, SampledFrame, VideoInfo
 
 if TYPE_CHECKING:
     from emsync.audio.mux import MuxReport
@@ -56,16 +58,25 @@ def analyse(
     cue_sheet_path: Path,
     options: ScoreOptions = DEFAULTS,
     *,
+    report_path: Path | None = None,
     overwrite: bool = False,
     on_progress: StageProgress = silent,
 ) -> Analysis:
-    """A film in, its cue sheet out. Raises: EmsyncError."""
+    """A film in; its cue sheet out, and if asked for a report (.html, .png) for people. Raises: EmsyncError."""
     from emsync.music.cue_sheet import write_cue_sheet
 
     check_result(cue_sheet_path, film, overwrite=overwrite)
+    if report_path is not None:
+        check_report(report_path, film, cue_sheet_path, overwrite=overwrite)
     info = check_film(film, options.video, options.spotting)
-    analysis = _analyse(info, options, StageClock(on_progress))
-    write_cue_sheet(analysis.cue_sheet, cue_sheet_path, overwrite=overwrite)
+    clock = StageClock(on_progress)
+    if report_path is None:
+        analysis = _analyse(info, options, clock)
+        write_cue_sheet(analysis.cue_sheet, cue_sheet_path, overwrite=overwrite)
+        return analysis
+    with atomic_output(report_path, overwrite) as made:
+        analysis = _analyse_and_report(info, made, report_path.suffix, options, clock)
+        write_cue_sheet(analysis.cue_sheet, cue_sheet_path, overwrite=overwrite)
     return analysis
 
 
@@ -127,7 +138,15 @@ def boundaries_from(path: Path) -> tuple[float, ...]:
     return read_boundary_list(path)
 
 
-def _analyse(info: VideoInfo, options: ScoreOptions, clock: StageClock) -> Analysis:
+def _analyse(
+    info: VideoInfo,
+    options: ScoreOptions,
+    clock: StageClock,
+    *,
+    on_frame: Callable[[SampledFrame], None] | None = None,
+) -> Analysis:
+    """`on_frame` is handed every sampled frame, too, in order of time."""
+    from emsync.audio.sound_patches import sound_patches
     from emsync.emotion.affect import to_affect_curve
     from emsync.emotion.classifier import EmotionClassifier
     from emsync.music.spotting import spot
@@ -136,14 +155,31 @@ def _analyse(info: VideoInfo, options: ScoreOptions, clock: StageClock) -> Analy
 
     with clock.stage("load"):
         classifier = EmotionClassifier.load(threads=options.compose.threads)
+
+    def accept(frame: SampledFrame) -> None:
+        classifier.accept(frame)
+        if on_frame is not None:
+            on_frame(frame)
+
     with clock.stage("scan") as on_progress:
         seen = scan(
             info,
             detector=detector_named(options.video.detector),
             frames_per_s=options.video.frames_per_s,
-            on_frame=classifier.accept,
+            on_frame=accept,
             on_progress=on_progress,
         )
+    with clock.stage("listen") as on_progress:
+        stream = options.mux.audio_stream
+        if stream < len(info.audio_streams):
+            for patch in sound_patches(
+                info.path,
+                duration_s=seen.duration_s,
+                stream=stream,
+                start_s=info.start_s,
+                on_progress=on_progress,
+            ):
+                classifier.accept_sound(patch)
     with clock.stage("classify"):
         shots = classifier.classify(shots_between(seen.cuts, seen.duration_s))
         affect = to_affect_curve(shots, seen.duration_s, options.affect)
@@ -157,6 +193,20 @@ def _analyse(info: VideoInfo, options: ScoreOptions, clock: StageClock) -> Analy
             options=options.spotting,
         )
     return Analysis(cue_sheet, seen.decode_errors)
+
+
+def _analyse_and_report(
+    info: VideoInfo, made: Path, suffix: str, options: ScoreOptions, clock: StageClock
+) -> Analysis:
+    from emsync.film_report.contents import FilmReport
+    from emsync.film_report.file import write_report
+    from emsync.film_report.thumbnails import ThumbnailCollector
+
+    pictures = ThumbnailCollector(info)
+    analysis = _analyse(info, options, clock, on_frame=pictures.accept)
+    with clock.stage("report"):
+        write_report(FilmReport(analysis, pictures.thumbnails), made, suffix=suffix)
+    return analysis
 
 
 def _compose(

@@ -84,17 +84,30 @@ def score_for_people(report: ScoreReport) -> list[str]:
     )
 
 
-def analysis_as_json(cue_sheet_path: Path, analysis: Analysis) -> Json:
+def analysis_as_json(cue_sheet_path: Path, analysis: Analysis, *, report_path: Path | None = None) -> Json:
     """The report of `analyse` for programs."""
     boundaries = [{"time_s": one.time_s, "source": one.source} for one in analysis.cue_sheet.boundaries]
-    return {"cue_sheet": str(cue_sheet_path), **_analysis_facts(analysis), "boundaries": boundaries}
+    return {
+        "cue_sheet": str(cue_sheet_path),
+        "report": None if report_path is None else str(report_path),
+        **_analysis_facts(analysis),
+        "boundaries": boundaries,
+    }
 
 
-def analysis_for_people(cue_sheet_path: Path, analysis: Analysis) -> list[str]:
+def analysis_for_people(
+    cue_sheet_path: Path, analysis: Analysis, *, report_path: Path | None = None
+) -> list[str]:
     """The report of `analyse` as aligned lines."""
     times = ", ".join(f"{one.time_s:.2f}" for one in analysis.cue_sheet.boundaries) or "none"
-    rows = [("cue sheet", str(cue_sheet_path)), *_analysis_rows(analysis), ("boundaries", f"at {times} s")]
-    return aligned(rows)
+    return aligned(
+        [
+            ("cue sheet", str(cue_sheet_path)),
+            *([] if report_path is None else [("report", str(report_path))]),
+            *_analysis_rows(analysis),
+            ("boundaries", f"at {times} s"),
+        ]
+    )
 
 
 def music_as_json(midi_path: Path, composition: Composition) -> Json:

@@ -24,6 +24,10 @@ TICK_S = 1 / TICKS_PER_S
 
 EMOTIONS = ("anger", "disgust", "fear", "joy", "sadness", "surprise")
 
+SOUND_RATE_HZ = 16_000
+SOUND_PATCH_SAMPLES = 15_600
+"""What the classifier hears at a time: 0.975 s."""
+
 Floats: TypeAlias = NDArray[np.float64]
 Ticks: TypeAlias = NDArray[np.int64]
 Notes: TypeAlias = NDArray[np.void]
@@ -110,6 +114,14 @@ class SampledFrame:
 
 
 @dataclass(frozen=True)
+class SoundPatch:
+    """What is heard around `time_s`, its middle: `samples` is float32, shape (15600,), 16 kHz, full scale 1."""
+
+    time_s: float
+    samples: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class EmotionProbabilities:
     """Classifier output over `EMOTIONS`, in that order; each in [0, 1], summing to 1."""
 
@@ -126,10 +138,23 @@ class EmotionProbabilities:
 
 @dataclass(frozen=True)
 class ShotEmotion:
-    """A shot and what the classifier felt in it."""
+    """A shot and what the classifier felt in it.
+
+    `valence` and `arousal`, in [-1, 1], are estimated beside the probabilities, because those know no calm;
+    0, 0 where nothing is known. `senses` names what was seen or heard: some of "image", "sound".
+    """
 
     shot: Shot
     probabilities: EmotionProbabilities
+    valence: float = 0.0
+    arousal: float = 0.0
+    senses: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not (-1.0 <= self.valence <= 1.0 and -1.0 <= self.arousal <= 1.0):
+            raise ValueError(
+                f"valence and arousal must lie in [-1, 1], got {self.valence} and {self.arousal}"
+            )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Read the sound of any file as 48 kHz stereo, in step with a clock, a little at a time."""
+"""Read the sound of any file, in step with a clock, a little at a time; as 48 kHz stereo if not asked otherwise."""
 
 from __future__ import annotations
 
@@ -25,16 +25,26 @@ MOST_DAMAGED = 10_000
 class SoundReader:
     """One sound stream from `start_s` of the file's clock on; silence before its first sample and after its last.
 
-    Channels are mixed down to stereo and rates converted by libswresample. `damaged_packets` counts what
-    could not be decoded and was left silent.
+    Channels are mixed down to stereo and rates converted by libswresample. `mono` is the mean of the two, so
+    that sound in one channel and the same sound in both are equally loud. `damaged_packets` counts what could
+    not be decoded and was left silent.
     """
 
-    def __init__(self, path: Path, *, stream: int = 0, start_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        stream: int = 0,
+        start_s: float = 0.0,
+        rate_hz: int = MIX_RATE_HZ,
+        mono: bool = False,
+    ) -> None:
         """Open sound stream number `stream`. Raises `AudioError` if the file holds no such readable stream."""
         self._path, self._start_s = path, start_s
+        self._rate_hz, self._channels = rate_hz, 1 if mono else 2
         self.damaged_packets = 0
         self._blocks = self._placed(stream)
-        self._pending: Sound = np.zeros((2, 0), np.float32)
+        self._pending: Sound = np.zeros((self._channels, 0), np.float32)
         try:
             self._container = av.open(str(path))
         except (av.FFmpegError, OSError) as error:
@@ -44,13 +54,13 @@ class SoundReader:
             raise AudioError(f"{path} holds no sound")
 
     def read(self, frames: int) -> Sound:
-        """The next `frames` frames, shape (2, frames)."""
+        """The next `frames` frames, shape (channels, frames)."""
         blocks = [self._pending]
         have = self._pending.shape[1]
         while have < frames:
             block = next(self._blocks, None)
             if block is None:
-                block = np.zeros((2, frames - have), np.float32)
+                block = np.zeros((self._channels, frames - have), np.float32)
             blocks.append(block)
             have += block.shape[1]
         joined = np.concatenate(blocks, axis=1)
@@ -67,11 +77,11 @@ class SoundReader:
         for time_s, block in self._decoded(stream):
             due = position
             if time_s is not None:
-                due = round((time_s - self._start_s) * MIX_RATE_HZ)
+                due = round((time_s - self._start_s) * self._rate_hz)
             if position is None:
                 position = min(due or 0, 0)
-            if due is not None and due - position > (LARGEST_SLIP_S * MIX_RATE_HZ if position else 0):
-                yield np.zeros((2, due - position), np.float32)
+            if due is not None and due - position > (LARGEST_SLIP_S * self._rate_hz if position else 0):
+                yield np.zeros((self._channels, due - position), np.float32)
                 position = due
             skipped = min(max(-position, 0), block.shape[1])
             position += block.shape[1]
@@ -79,18 +89,22 @@ class SoundReader:
 
     def _decoded(self, stream: int) -> Iterator[tuple[float | None, Sound]]:
         """Resampled blocks, each with the time of its first sample on the file's clock where it is known."""
-        resampler, layout = _resampler(), ("", "", 0)
+        resampler, layout = None, ("", "", 0)
         for frame in self._frames(stream):
             now = (frame.format.name, frame.layout.name, frame.sample_rate)
-            if now != layout and layout[2]:
-                yield from ((None, _samples(part)) for part in resampler.resample(None))
-                resampler = _resampler()
+            if resampler is None or now != layout:
+                yield from self._rest(resampler)
+                resampler = self._resampler(frame)
             layout, time_s = now, frame.time
             for part in resampler.resample(frame):
-                yield time_s, _samples(part)
+                yield time_s, self._samples(part)
                 time_s = None
-        if layout[2]:
-            yield from ((None, _samples(part)) for part in resampler.resample(None))
+        yield from self._rest(resampler)
+
+    def _rest(self, resampler: av.AudioResampler | None) -> Iterator[tuple[None, Sound]]:
+        """What a resampler still holds."""
+        if resampler is not None:
+            yield from ((None, self._samples(part)) for part in resampler.resample(None))
 
     def _frames(self, stream: int) -> Iterator[AudioFrame]:
         packets = self._container.demux(self._container.streams.audio[stream])
@@ -107,10 +121,12 @@ class SoundReader:
                 if self.damaged_packets > MOST_DAMAGED:
                     return
 
+    def _resampler(self, frame: AudioFrame) -> av.AudioResampler:
+        # One channel spread over two by libswresample loses 3 dB, which is right only for two loudspeakers.
+        is_plain = self._channels == 1 and frame.layout.nb_channels == 1
+        layout = "mono" if is_plain else "stereo"
+        return av.AudioResampler(format="fltp", layout=layout, rate=self._rate_hz)
 
-def _samples(part: AudioFrame) -> Sound:
-    return np.asarray(part.to_ndarray(), np.float32)
-
-
-def _resampler() -> av.AudioResampler:
-    return av.AudioResampler(format="fltp", layout="stereo", rate=MIX_RATE_HZ)
+    def _samples(self, part: AudioFrame) -> Sound:
+        samples = np.asarray(part.to_ndarray(), np.float32)
+        return samples.mean(axis=0, keepdims=True) if self._channels == 1 else samples

@@ -1,4 +1,9 @@
-"""Categories to valence and arousal, and the affect curve of a film. Source: arXiv:2502.10154, section 4."""
+"""Categories to valence and arousal, and the affect curve of a film.
+
+Two mappings (`AffectOptions.mapping`). *paper*: a shot's probabilities become affect by the table and the
+rescaling of arXiv:2502.10154, section 4. *rated*: a shot's own estimate of valence and arousal is taken, which
+can be calm and neutral; no mixture of the paper's six categories can.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emsync.options import AffectOptions
+from emsync.options import AffectMapping, AffectOptions
 from emsync.types import EMOTIONS, AffectCurve, AffectPoint, EmotionProbabilities, Floats, ShotEmotion
 
 LARGEST_MEAN = 0.8
@@ -113,11 +118,18 @@ def to_affect_curve(
     Args:
         shot_emotions: in order of time, N >= 1; a shot reaches to the start of the next one.
         duration_s: of the film, > 0.
-        generator: where given, each shot's affect is drawn from the mixture instead of its mean.
-    Raises: ValueError if there is no shot, or if shots are out of order, or a length is not positive.
+        generator: where given, each shot's affect is drawn from the mixture instead of its mean; only with
+            the paper's mapping, since a rating is no mixture.
+    Raises: ValueError if there is no shot, or if shots are out of order, or a length is not positive, or the
+        mapping is unknown or cannot be sampled.
     """
     _check_curve_input(shot_emotions, duration_s, options)
-    steps = np.array([_affect_pair(shot_emotion, generator) for shot_emotion in shot_emotions])
+    if AffectMapping(options.mapping) is AffectMapping.PAPER:
+        steps = np.array([_affect_pair(shot_emotion, generator) for shot_emotion in shot_emotions])
+    elif generator is None:
+        steps = np.array([(shot_emotion.valence, shot_emotion.arousal) for shot_emotion in shot_emotions])
+    else:
+        raise ValueError("only the paper's mapping can be sampled; leave generator out")
     cuts_s = np.array([shot_emotion.shot.start_s for shot_emotion in shot_emotions[1:]], dtype=np.float64)
     half_s = options.smoothing_s / 2
     times_s = _knots(cuts_s, half_s, duration_s)

@@ -1,12 +1,15 @@
-"""The fitted part of the classifier: features of a shot -> probabilities over the six categories.
+"""The fitted part of the classifier: what was seen and heard in a shot -> emotion probabilities and affect.
 
-One matrix, two readings of a picture, pooled half and half:
+Two readings, pooled:
 
-1. *Affect reading.* A ridge regression estimates the valence and arousal people would rate (OASIS norms).
-   A category's density there is its Russell & Mehrabian Gaussian widened by the regression's own error,
-   all categories equally likely beforehand: Bayes' rule gives its probability.
-2. *Clip reading.* A logistic regression names the mood class of a film clip (Excited, Fear, Neutral,
-   Relaxation, Sad, Tension); a fixed table says which categories a class stands for.
+1. *Clip reading.* For each sense, a logistic regression names the mood class of a film clip (Excited, Fear,
+   Neutral, Relaxation, Sad, Tension). Where both senses spoke, their log-probabilities are averaged with
+   fitted weights; where one spoke, it alone counts; where none did, every class is equally likely.
+2. *Affect reading*, of the picture only. A ridge regression estimates the valence and arousal people would
+   rate (OASIS norms).
+
+From both come probabilities over the six categories (fixed tables say what classes and ratings stand for)
+and, beside them, valence and arousal, because no mixture of the six categories is calm.
 
 Fitted by `emsync_train.emotion.train_head`; how well, in docs/emotion.md.
 """
@@ -14,7 +17,7 @@ Fitted by `emsync_train.emotion.train_head`; how well, in docs/emotion.md.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -29,77 +32,137 @@ EMOTION_HEAD = "emotion_head"
 """Name of the weights in the manifest."""
 
 HEAD_FORMAT = "emsync-emotion-head"
-HEAD_VERSION = 1
+HEAD_VERSION = 2
 SIGNIFICANT_DIGITS = 6
 
 Array = NDArray[np.floating[Any]]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class ShotFeatures:
+    """Mean features of N shots: `image` (N, D_image) and `sound` (N, D_sound).
+
+    `has_image` and `has_sound`, shape (N,), say which rows mean something; the others may hold anything.
+    """
+
+    image: Array
+    sound: Array
+    has_image: Mask
+    has_sound: Mask
+
+
+@dataclass(frozen=True)
+class SenseReading:
+    """Logistic regression on the features called `feature_name`: `weights` (D, C), `bias` (C,)."""
+
+    feature_name: str
+    weights: Floats
+    bias: Floats
+
+    @property
+    def dimension(self) -> int:
+        """Length D of the feature vectors it was fitted to."""
+        return int(self.weights.shape[0])
+
+    def probabilities(self, features: Array) -> Floats:
+        """Calibrated probabilities of the clip classes, shape (N, C); the features have shape (N, D)."""
+        return softmax(compressed(features) @ self.weights + self.bias)
 
 
 @dataclass(frozen=True)
 class EmotionHead:
-    """Fitted numbers. D is the length of a feature vector, C the number of clip classes.
+    """Fitted numbers. D is the length of an image feature vector, C the number of clip classes.
 
-    `affect_weights` (D, 2) and `affect_bias` (2,) give valence and arousal in [-1, 1], right within
-    `affect_error_sd` (2,). `class_weights` (D, C) and `class_bias` (C,) give the logits of `class_names`;
-    row c of `class_to_emotion` (C, 6) is the distribution over `EMOTIONS` that class c stands for.
-    `affect_share` in [0, 1] is the weight of the affect reading.
+    Clip reading: `image` and `sound`, fused with `image_weight` in [0, 1] and `fusion_temperature` > 0 (see
+    `fused`); row c of `class_to_emotion` (C, 6) is the distribution over `EMOTIONS` that class c stands for,
+    row c of `class_affect` (C, 2) its valence and arousal.
+
+    Affect reading: `affect_weights` (D, 2) and `affect_bias` (2,) give ratings in [-1, 1], right within
+    `affect_error_sd` (2,). `affect_share` in [0, 1] is its weight in the probabilities, `rated_share` (2,)
+    that in valence and arousal, where `rated_centre` (2,), the average rating, counts as nothing in
+    particular. `rated_gain` (2,) gives the estimates the spread of the labels (see `stretched`).
     """
 
-    feature_name: str
+    class_names: tuple[str, ...]
+    image: SenseReading
+    sound: SenseReading
+    image_weight: float
+    fusion_temperature: float
+    class_to_emotion: Floats
+    class_affect: Floats
     affect_weights: Floats
     affect_bias: Floats
     affect_error_sd: Floats
-    class_names: tuple[str, ...]
-    class_weights: Floats
-    class_bias: Floats
-    class_to_emotion: Floats
     affect_share: float
+    rated_share: Floats
+    rated_centre: Floats
+    rated_gain: Floats
 
     def __post_init__(self) -> None:
-        dimension, classes = self.affect_weights.shape[0], len(self.class_names)
-        shapes = {
-            "affect_weights": (dimension, 2),
-            "affect_bias": (2,),
-            "affect_error_sd": (2,),
-            "class_weights": (dimension, classes),
-            "class_bias": (classes,),
-            "class_to_emotion": (classes, len(EMOTIONS)),
-        }
-        for name, shape in shapes.items():
-            values = getattr(self, name)
+        classes = len(self.class_names)
+        for name, shape in self._shapes(classes).items():
+            values = _field(self, name)
             if values.shape != shape or not np.isfinite(values).all():
                 raise ValueError(f"{name} must be finite and of shape {shape}, got {values.shape}")
         if not np.allclose(self.class_to_emotion.sum(axis=1), 1, atol=1e-4):
             raise ValueError("every row of class_to_emotion must sum to 1")
-        if not 0 <= self.affect_share <= 1:
-            raise ValueError(f"affect_share must lie in [0, 1], got {self.affect_share}")
+        for name, share in (("affect_share", self.affect_share), ("image_weight", self.image_weight)):
+            if not 0 <= share <= 1:
+                raise ValueError(f"{name} must lie in [0, 1], got {share}")
+        if not (np.isfinite(self.fusion_temperature) and self.fusion_temperature > 0):
+            raise ValueError(f"fusion_temperature must be positive, got {self.fusion_temperature}")
 
-    @property
-    def dimension(self) -> int:
-        """Length D of the feature vectors this head was fitted to."""
-        return int(self.affect_weights.shape[0])
+    def _shapes(self, classes: int) -> dict[str, tuple[int, ...]]:
+        pairs = ("affect_bias", "affect_error_sd", "rated_share", "rated_centre", "rated_gain")
+        return {
+            "image.weights": (self.image.dimension, classes),
+            "image.bias": (classes,),
+            "sound.weights": (self.sound.dimension, classes),
+            "sound.bias": (classes,),
+            "class_to_emotion": (classes, len(EMOTIONS)),
+            "class_affect": (classes, 2),
+            "affect_weights": (self.image.dimension, 2),
+            **dict.fromkeys(pairs, (2,)),
+        }
 
-    def rated_affect(self, features: Array) -> Floats:
-        """Estimated ratings, shape (N, 2): valence, arousal; the features have shape (N, D)."""
-        return np.asarray(compressed(features) @ self.affect_weights + self.affect_bias, dtype=np.float64)
+    def class_probabilities(self, features: ShotFeatures) -> Floats:
+        """Probabilities of the clip classes, shape (N, C), by the senses that spoke."""
+        image = self.image.probabilities(features.image)
+        sound = self.sound.probabilities(features.sound)
+        both = fused(image, sound, image_weight=self.image_weight, temperature=self.fusion_temperature)
+        has_image, has_sound = features.has_image[:, None], features.has_sound[:, None]
+        one = np.where(has_image, image, np.where(has_sound, sound, 1 / len(self.class_names)))
+        return np.where(has_image & has_sound, both, one)
 
-    def class_probabilities(self, features: Array) -> Floats:
-        """Probabilities of the clip classes, shape (N, C)."""
-        return softmax(compressed(features) @ self.class_weights + self.class_bias)
+    def ratings(self, image_features: Array) -> Floats:
+        """Ratings that pictures would get, shape (N, 2): valence, arousal; the features have shape (N, D)."""
+        values = compressed(image_features) @ self.affect_weights + self.affect_bias
+        return np.asarray(values, dtype=np.float64)
 
-    def probabilities(self, features: Array) -> Floats:
-        """Probabilities over `EMOTIONS`, shape (N, 6), rows sum to 1; the features have shape (N, D)."""
-        from_affect = emotions_near(self.rated_affect(features), self.affect_error_sd)
+    def probabilities(self, features: ShotFeatures) -> Floats:
+        """Probabilities over `EMOTIONS`, shape (N, 6), rows sum to 1; even where nothing was seen or heard."""
+        from_affect = emotions_near(self.ratings(features.image), self.affect_error_sd)
         from_class = self.class_probabilities(features) @ self.class_to_emotion
-        pooled = self.affect_share * from_affect + (1 - self.affect_share) * from_class
+        both = self.affect_share * from_affect + (1 - self.affect_share) * from_class
+        heard = np.where(features.has_sound[:, None], from_class, 1 / len(EMOTIONS))
+        pooled = np.where(features.has_image[:, None], both, heard)
         return np.asarray(pooled / pooled.sum(axis=1, keepdims=True))
+
+    def affect(self, features: ShotFeatures) -> Floats:
+        """Valence and arousal of shots, shape (N, 2), in [-1, 1]; 0, 0 where nothing was seen or heard.
+
+        tanh(gain * estimate) with the estimate pooled axis by axis; without a picture it is that of the classes.
+        """
+        from_class = affect_of_classes(self.class_probabilities(features), self.class_affect)
+        from_rating = self.ratings(features.image) - self.rated_centre
+        both = self.rated_share * from_rating + (1 - self.rated_share) * from_class
+        return stretched(np.where(features.has_image[:, None], both, from_class), self.rated_gain)
 
     def to_json(self) -> str:
         """The head as text; numbers keep 6 significant digits."""
         fields: dict[str, Any] = {"format": HEAD_FORMAT, "version": HEAD_VERSION, "emotions": list(EMOTIONS)}
-        for name, value in vars(self).items():
-            fields[name] = _rounded(value) if isinstance(value, np.ndarray) else value
-        return json.dumps(fields) + "\n"
+        return json.dumps({**fields, **_rounded(asdict(self))}) + "\n"
 
     @classmethod
     def from_json(cls, content: bytes) -> EmotionHead:
@@ -124,6 +187,15 @@ def softmax(logits: Array) -> Floats:
     return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True), dtype=np.float64)
 
 
+def fused(image: Floats, sound: Floats, *, image_weight: float, temperature: float) -> Floats:
+    """What two senses say together: p ~ exp((w log p_image + (1 - w) log p_sound) / T), shape (N, C).
+
+    T below 1 says that the senses err apart: where they agree, both together are surer than each alone.
+    """
+    logs = image_weight * _logarithm(image) + (1 - image_weight) * _logarithm(sound)
+    return softmax(logs / temperature)
+
+
 def emotions_near(ratings: Floats, error_sd: Floats) -> Floats:
     """Probabilities of the categories given ratings that may be off by `error_sd`.
 
@@ -139,9 +211,51 @@ def emotions_near(ratings: Floats, error_sd: Floats) -> Floats:
     return softmax(-0.5 * (squared / variances + np.log(variances)).sum(axis=2))
 
 
-def _rounded(values: Floats) -> Any:
+def affect_of_classes(probabilities: Floats, class_affect: Floats) -> Floats:
+    """Mean valence and arousal of distributions over classes, less what not knowing would give.
+
+    sum_c p_c a_c - H(p) / log C * mean_c a_c, with H the entropy: the classes lean to one side (more of them
+    are aroused than calm), which says something of the classes and nothing of the film. So a certain class
+    lands on its own affect and a uniform distribution on 0, 0.
+
+    Args:
+        probabilities: shape (N, C).
+        class_affect: shape (C, 2).
+    Returns: shape (N, 2).
+    """
+    entropy = -(probabilities * _logarithm(probabilities)).sum(axis=1, keepdims=True)
+    doubt = entropy / np.log(probabilities.shape[1])
+    return np.asarray(probabilities @ class_affect - doubt * class_affect.mean(axis=0))
+
+
+def stretched(estimates: Floats, gain: Floats) -> Floats:
+    """tanh(gain * estimate): a mean of uncertain readings keeps to the middle, the gain undoes that.
+
+    Both have shape (N, 2) or (2,); the hyperbolic tangent keeps the result in (-1, 1) without a hard edge.
+    """
+    return np.asarray(np.tanh(gain * estimates))
+
+
+def _logarithm(probabilities: Floats) -> Floats:
+    return np.asarray(np.log(np.maximum(probabilities, 1e-12)))
+
+
+def _field(head: EmotionHead, name: str) -> Floats:
+    owner, _, inner = name.rpartition(".")
+    values: Floats = getattr(getattr(head, owner) if owner else head, inner)
+    return values
+
+
+def _rounded(fields: dict[str, Any]) -> dict[str, Any]:
+    """Arrays as nested lists, numbers with 6 significant digits."""
     digits = np.vectorize(lambda value: float(f"{value:.{SIGNIFICANT_DIGITS}g}"), otypes=[float])
-    return digits(values).tolist()
+    rounded = {}
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            rounded[name] = _rounded(value)
+        else:
+            rounded[name] = digits(value).tolist() if isinstance(value, np.ndarray) else value
+    return rounded
 
 
 def _head_fields(fields: dict[str, Any]) -> dict[str, Any]:
@@ -149,9 +263,20 @@ def _head_fields(fields: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"format {fields['format']} version {fields['version']}")
     if tuple(fields["emotions"]) != EMOTIONS:
         raise ValueError(f"it knows the emotions {fields['emotions']}")
-    names = set(EmotionHead.__dataclass_fields__)
-    converted = {name: fields[name] for name in names}
-    for name in names - {"feature_name", "class_names", "affect_share"}:
-        converted[name] = np.array(fields[name], dtype=np.float64)
-    converted["class_names"] = tuple(fields["class_names"])
-    return converted
+    plain = ("image_weight", "fusion_temperature", "affect_share")
+    names = set(EmotionHead.__dataclass_fields__) - {"class_names", "image", "sound", *plain}
+    converted = {name: np.array(fields[name], dtype=np.float64) for name in names}
+    return {
+        **converted,
+        **{name: float(fields[name]) for name in plain},
+        "class_names": tuple(fields["class_names"]),
+        "image": _sense_reading(fields["image"]),
+        "sound": _sense_reading(fields["sound"]),
+    }
+
+
+def _sense_reading(fields: dict[str, Any]) -> SenseReading:
+    weights, bias = (np.array(fields[name], dtype=np.float64) for name in ("weights", "bias"))
+    if weights.ndim != 2:
+        raise ValueError(f"weights must have two axes, got {weights.ndim}")
+    return SenseReading(str(fields["feature_name"]), weights, bias)

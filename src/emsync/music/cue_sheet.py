@@ -88,7 +88,13 @@ def _to_document(cue_sheet: CueSheet) -> dict[str, Any]:
 
 def _shot_entry(emotion: ShotEmotion) -> dict[str, Any]:
     emotions = dict(zip(EMOTIONS, emotion.probabilities.values, strict=True))
-    return {**vars(emotion.shot), "emotions": emotions}
+    return {
+        **vars(emotion.shot),
+        "emotions": emotions,
+        "valence": emotion.valence,
+        "arousal": emotion.arousal,
+        "senses": list(emotion.senses),
+    }
 
 
 def _format_document(document: Mapping[str, Any]) -> str:
@@ -111,7 +117,13 @@ def _from_file(file: CueSheetFile, *, default_title: str) -> CueSheet:
         frame_rate_fps=Fraction(file.frame_rate_fps),
         cuts=tuple(Cut(entry.time_s, entry.strength) for entry in file.cuts),
         shots=tuple(
-            ShotEmotion(Shot(entry.start_s, entry.end_s), EmotionProbabilities(entry.emotions.values()))
+            ShotEmotion(
+                Shot(entry.start_s, entry.end_s),
+                EmotionProbabilities(entry.emotions.values()),
+                valence=entry.valence,
+                arousal=entry.arousal,
+                senses=tuple(entry.senses),
+            )
             for entry in file.shots
         ),
         boundaries=tuple(

@@ -75,6 +75,9 @@ class ShotEntry(_Entry):
     start_s: NonNegative
     end_s: NonNegative
     emotions: Annotated[Emotions, AfterValidator(_check_sum)]
+    valence: Signed = 0.0
+    arousal: Signed = 0.0
+    senses: list[Literal["image", "sound"]] = []
 
 
 class BoundaryEntry(_Entry):

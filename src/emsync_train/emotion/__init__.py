@@ -1,1 +1,1 @@
-"""Where the emotion stage's weights come from: conversion of the image network, fitting of the head."""
+"""Where the emotion stage's weights come from: conversion of the networks that see and hear, fitting of the head."""

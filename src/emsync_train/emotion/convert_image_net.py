@@ -24,7 +24,8 @@ from onnxruntime.quantization.calibrate import CalibrationDataReader
 from onnxruntime.quantization.quant_utils import QuantFormat, QuantType
 from onnxruntime.quantization.quantize import quantize_static
 
-from emsync.emotion.features.image import IMAGE_FEATURES, ImageFeatures, open_session
+from emsync.emotion.features.image import IMAGE_FEATURES, ImageFeatures
+from emsync.emotion.features.session import open_session
 from emsync.weights import ASSETS, register_weights
 from emsync_train.emotion.data import load_oasis
 from emsync_train.emotion.image_net import StateDict, build_image_net
@@ -110,8 +111,8 @@ def main() -> None:
     quantised = quantise(model, frames[::10])
     check = frames[5::10]
     reference = torch_features(network, check)
-    exact = ImageFeatures(open_session(model.SerializeToString(), 2)).extract(check)
-    small = ImageFeatures(open_session(quantised, 2)).extract(check)
+    exact = ImageFeatures(open_session(model.SerializeToString(), 2, what="float32 graph")).extract(check)
+    small = ImageFeatures(open_session(quantised, 2, what="int8 graph")).extract(check)
     print(f"float32 graph against torch: largest difference {np.abs(exact - reference).max():.1e}")
     parity = cosines(small, reference)
     print(

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from emsync.audio.sound_patches import sound_patches
 from emsync.emotion.features.image import IMAGE_SIZE
 from emsync.types import Floats
 
@@ -24,7 +25,12 @@ CLIP_CLASSES = ("Excited", "Fear", "Neutral", "Relaxation", "Sad", "Tension")
 RATING_MIDDLE, RATING_REACH = 4.0, 3.0
 """OASIS ratings go from 1 to 7: (rating - 4) / 3 lies in [-1, 1]."""
 
+CLIP_S = 30.0
+IMAGE_ALIKE, SOUND_ALIKE = 0.55, 0.8
+"""Two clips with a larger cosine count as one video."""
+
 Frames = NDArray[np.uint8]
+Patches = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -38,11 +44,12 @@ class RatedPhotographs:
 
 @dataclass(frozen=True)
 class Clip:
-    """One labelled clip: its frames (F, 224, 224, 3), and the series its name belongs to."""
+    """One labelled clip: the series its name belongs to, frames (F, 224, 224, 3), sound (P, 15600)."""
 
     label: str
     series: str
     frames: Frames
+    patches: Patches
 
 
 def load_oasis(folder: Path) -> RatedPhotographs:
@@ -60,7 +67,7 @@ def load_oasis(folder: Path) -> RatedPhotographs:
 def load_clips(folder: Path) -> list[Clip]:
     """Read `CLASS/NAME.mp4`, sorted by class and name."""
     return [
-        Clip(label, series_of(path.stem), _film_frames(path))
+        Clip(label, series_of(path.stem), _film_frames(path), _film_sound(path))
         for label in CLIP_CLASSES
         for path in sorted((folder / label).glob("*.mp4"))
     ]
@@ -88,18 +95,15 @@ def series_of(clip_name: str) -> str:
     return re.sub(r"\d+$", "", name)
 
 
-def clip_groups(series: list[str], clip_features: Floats, *, alike: float = 0.55) -> NDArray[np.int64]:
-    """Which clips must stay on one side of a split: same series, or nearly the same pictures.
+def clip_groups(series: list[str], image: Floats, sound: Floats) -> NDArray[np.int64]:
+    """Which clips must stay on one side of a split: same series, nearly the same pictures or the same sound.
 
     Args:
-        clip_features: mean features, shape (N, D).
-        alike: two clips whose standardised features have a larger cosine count as one video.
+        image: mean image features of each clip, shape (N, D_image).
+        sound: mean compressed sound features of each clip, shape (N, D_sound).
     Returns: shape (N,), equal numbers stay together.
     """
-    deviations = clip_features - clip_features.mean(axis=0)
-    deviations /= clip_features.std(axis=0) + 1e-2
-    deviations /= np.linalg.norm(deviations, axis=1, keepdims=True)
-    is_near = deviations @ deviations.T > alike
+    is_near = (_likeness(image) > IMAGE_ALIKE) | (_likeness(sound) > SOUND_ALIKE)
     groups = np.arange(len(series))
     for first in range(len(series)):
         for second in range(first):
@@ -107,6 +111,14 @@ def clip_groups(series: list[str], clip_features: Floats, *, alike: float = 0.55
             if same_series or is_near[first, second]:
                 groups[groups == groups[first]] = groups[second]
     return groups
+
+
+def _likeness(clip_features: Floats) -> Floats:
+    """Cosine of every two clips, features standardised, shape (N, N)."""
+    deviations = clip_features - clip_features.mean(axis=0)
+    deviations /= clip_features.std(axis=0) + 1e-2
+    deviations /= np.linalg.norm(deviations, axis=1, keepdims=True) + 1e-12
+    return np.asarray(deviations @ deviations.T)
 
 
 def _photograph(path: Path) -> Frames:
@@ -119,6 +131,10 @@ def _photograph(path: Path) -> Frames:
 def _film_frames(path: Path) -> Frames:
     with av.open(str(path)) as container:
         return np.stack([_squeezed(frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)])
+
+
+def _film_sound(path: Path) -> Patches:
+    return np.stack([patch.samples for patch in sound_patches(path, duration_s=CLIP_S)])
 
 
 def _squeezed(rgb: NDArray[Any]) -> Frames:

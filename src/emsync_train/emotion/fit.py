@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from emsync.emotion.head import softmax
+from emsync.emotion.head import fused, softmax
 from emsync.types import Floats
 
 SCALE_FLOOR = 1e-2
@@ -93,6 +93,31 @@ def fit_temperature(logits: Floats, labels: NDArray[np.int64]) -> float:
     rows = np.arange(len(labels))
     likelihoods = [np.log(softmax(logits / value)[rows, labels] + 1e-12).mean() for value in candidates]
     return float(candidates[int(np.argmax(likelihoods))])
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """How two senses are weighed, see `emsync.emotion.head.fused`."""
+
+    image_weight: float
+    temperature: float
+
+    def __call__(self, image: Floats, sound: Floats) -> Floats:
+        """What both say together, shape (N, C)."""
+        return fused(image, sound, image_weight=self.image_weight, temperature=self.temperature)
+
+
+def fit_fusion(image: Floats, sound: Floats, labels: NDArray[np.int64]) -> Fusion:
+    """Weight (steps of 0.05) and temperature that make the labels (N,) likeliest; inputs (N, C)."""
+    found, best = Fusion(0.5, 1.0), -np.inf
+    rows = np.arange(len(labels))
+    for weight in np.linspace(0, 1, 21):
+        logs = np.log(fused(image, sound, image_weight=float(weight), temperature=1.0))
+        temperature = fit_temperature(logs, labels)
+        likelihood = np.log(softmax(logs / temperature)[rows, labels] + 1e-12).mean()
+        if likelihood > best:
+            found, best = Fusion(float(weight), temperature), likelihood
+    return found
 
 
 def group_folds(groups: Sequence[Hashable], *, folds: int, seed: int) -> NDArray[np.int64]:

@@ -32,7 +32,7 @@ IR_VERSION = 8
 StateDict = Mapping[str, NDArray[np.float32]]
 
 
-class _Graph:
+class Graph:
     """Nodes and constants in the order in which the picture meets them."""
 
     def __init__(self) -> None:
@@ -40,10 +40,12 @@ class _Graph:
         self.initializers: list[onnx.TensorProto] = []
 
     def constant(self, name: str, values: NDArray[np.generic]) -> str:
+        """Hold values under a name; returns the name."""
         self.initializers.append(numpy_helper.from_array(values, name))
         return name
 
     def node(self, op_type: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        """Add a node whose only output has the name of the node; returns it."""
         self.nodes.append(helper.make_node(op_type, inputs, [output], name=output, **attributes))
         return output
 
@@ -54,7 +56,7 @@ def build_image_net(weights: StateDict) -> onnx.ModelProto:
     Args:
         weights: the published state dict, names as in `efficientnet-lite0-57934424.pth`.
     """
-    graph = _Graph()
+    graph = Graph()
     graph.constant("six", np.array(6.0, np.float32))
     graph.constant("zero", np.array(0.0, np.float32))
     x = _normalised_picture(graph)
@@ -68,7 +70,7 @@ def build_image_net(weights: StateDict) -> onnx.ModelProto:
     return _model(graph)
 
 
-def _normalised_picture(graph: _Graph) -> str:
+def _normalised_picture(graph: Graph) -> str:
     """uint8 (N, 224, 224, 3) to float (N, 3, 224, 224) around zero."""
     as_float = graph.node("Cast", ["rgb"], "rgb_float", to=TensorProto.FLOAT)
     centred = graph.node("Sub", [as_float, graph.constant("mean", np.array(127, np.float32))], "centred")
@@ -76,7 +78,7 @@ def _normalised_picture(graph: _Graph) -> str:
     return graph.node("Transpose", [scaled], "picture", perm=[0, 3, 1, 2])
 
 
-def _block(graph: _Graph, x: str, weights: StateDict, *, prefix: str, stride: int) -> str:
+def _block(graph: Graph, x: str, weights: StateDict, *, prefix: str, stride: int) -> str:
     """Inverted residual: widen (1x1), filter per channel, narrow (1x1), add the input where shapes allow."""
     block_input = x
     if f"{prefix}_expand_conv.weight" in weights:
@@ -98,7 +100,7 @@ def _block_width_in(weights: StateDict, prefix: str) -> int:
 
 
 def _convolution(
-    graph: _Graph, x: str, weights: StateDict, *, convolution: str, norm: str, stride: int = 1
+    graph: Graph, x: str, weights: StateDict, *, convolution: str, norm: str, stride: int = 1
 ) -> str:
     """A convolution with its batch normalisation folded in: w * g / s and b - m * g / s, s the deviation."""
     kernel = weights[f"{convolution}.weight"]
@@ -133,11 +135,11 @@ def same_padding(size: int, stride: int) -> list[int]:
     return [before, before, total - before, total - before]
 
 
-def _relu6(graph: _Graph, x: str) -> str:
+def _relu6(graph: Graph, x: str) -> str:
     return graph.node("Clip", [x, "zero", "six"], f"{x}.relu6")
 
 
-def _model(graph: _Graph) -> onnx.ModelProto:
+def _model(graph: Graph) -> onnx.ModelProto:
     size = IMAGE_SIZE
     rgb = helper.make_tensor_value_info("rgb", TensorProto.UINT8, ["frames", size, size, 3])
     features = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["frames", FEATURE_DIMENSION])

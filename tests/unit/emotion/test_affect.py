@@ -11,10 +11,11 @@ from emsync.emotion.affect import (
     sample_affect,
     to_affect_curve,
 )
-from emsync.options import AffectOptions
+from emsync.options import AffectMapping, AffectOptions
 from emsync.types import EMOTIONS, AffectCurve, EmotionProbabilities, Shot, ShotEmotion
 
 UNIFORM = EmotionProbabilities((1 / 6,) * 6)
+PAPER = AffectOptions(mapping=AffectMapping.PAPER)
 
 
 def certain(emotion: str) -> EmotionProbabilities:
@@ -84,13 +85,15 @@ def test_the_same_seed_gives_the_same_sample() -> None:
 
 
 def test_one_shot_gives_a_constant_curve_from_zero_to_the_end() -> None:
-    curve = to_affect_curve(film("joy"), 10.0, AffectOptions())
+    curve = to_affect_curve(film("joy"), 10.0, PAPER)
     assert [point.time_s for point in curve.points] == [0.0, 10.0]
     assert valence(curve, 0, 5, 10) == pytest.approx([0.8, 0.8, 0.8])
 
 
 def test_a_cut_becomes_a_straight_ramp_centred_on_it() -> None:
-    curve = to_affect_curve(film("joy", "fear"), 20.0, AffectOptions(smoothing_s=2.0))
+    curve = to_affect_curve(
+        film("joy", "fear"), 20.0, AffectOptions(mapping=AffectMapping.PAPER, smoothing_s=2.0)
+    )
     assert [point.time_s for point in curve.points] == [0.0, 9.0, 11.0, 20.0]
     assert valence(curve, 8.9, 9.5, 10, 10.5, 11.1) == pytest.approx([0.8, 0.4, 0.0, -0.4, -0.8])
 
@@ -101,14 +104,14 @@ def test_a_shot_shorter_than_the_window_is_averaged_with_its_neighbours() -> Non
         ShotEmotion(Shot(10, 11), certain("joy")),
         ShotEmotion(Shot(11, 20), certain("fear")),
     ]
-    curve = to_affect_curve(shots, 20.0, AffectOptions(smoothing_s=2.0))
+    curve = to_affect_curve(shots, 20.0, AffectOptions(mapping=AffectMapping.PAPER, smoothing_s=2.0))
     # a window of 2 s around 10.5 holds 1 s of joy and 1 s of fear
     assert valence(curve, 10.5) == pytest.approx([0.0])
 
 
 def test_a_cut_near_the_end_leaves_the_ramp_unfinished() -> None:
     shots = [ShotEmotion(Shot(0, 9.5), certain("fear")), ShotEmotion(Shot(9.5, 10), certain("joy"))]
-    curve = to_affect_curve(shots, 10.0, AffectOptions(smoothing_s=2.0))
+    curve = to_affect_curve(shots, 10.0, AffectOptions(mapping=AffectMapping.PAPER, smoothing_s=2.0))
     assert curve.points[-1].time_s == 10.0
     assert curve.points[-1].valence == pytest.approx(-0.8 + 0.75 * 1.6)
 
@@ -128,7 +131,9 @@ def test_no_curve_is_steeper_than_its_range_over_the_window(
         ShotEmotion(Shot(start, end), certain(name))
         for start, end, name in zip(edges_s, edges_s[1:], emotions, strict=False)
     ]
-    curve = to_affect_curve(shots, float(edges_s[-1]), AffectOptions(smoothing_s=smoothing_s))
+    curve = to_affect_curve(
+        shots, float(edges_s[-1]), AffectOptions(mapping=AffectMapping.PAPER, smoothing_s=smoothing_s)
+    )
     assert curve.points[0].time_s == 0.0
     assert curve.points[-1].time_s == edges_s[-1]
     grid_s = np.linspace(0, edges_s[-1], 400)
@@ -138,7 +143,7 @@ def test_no_curve_is_steeper_than_its_range_over_the_window(
 
 def test_the_points_hold_the_moving_average_exactly() -> None:
     shots = film("joy", "sadness", "fear", "surprise", "joy", shot_s=0.7)
-    curve = to_affect_curve(shots, 3.5, AffectOptions(smoothing_s=1.3))
+    curve = to_affect_curve(shots, 3.5, AffectOptions(mapping=AffectMapping.PAPER, smoothing_s=1.3))
     fine_s = np.linspace(-2, 6, 80_001)
     steps = np.array([affect_of(shot.probabilities).arousal for shot in shots])
     staircase = steps[np.clip(np.searchsorted([0.7, 1.4, 2.1, 2.8], fine_s, side="right"), 0, 4)]
@@ -149,17 +154,61 @@ def test_the_points_hold_the_moving_average_exactly() -> None:
 
 def test_ten_thousand_cuts_stay_in_range_and_in_order() -> None:
     shots = film(*(["joy", "fear"] * 5000), shot_s=0.04)
-    curve = to_affect_curve(shots, 400.0, AffectOptions())
+    curve = to_affect_curve(shots, 400.0, PAPER)
     assert max(abs(point.valence) for point in curve.points) < 0.81
     assert valence(curve, 200.0) == pytest.approx([0.0], abs=0.05)
 
 
 def test_a_generator_samples_each_shot() -> None:
     shots = film("joy", "joy")
-    drawn = to_affect_curve(shots, 20.0, AffectOptions(), generator=np.random.default_rng(3))
-    again = to_affect_curve(shots, 20.0, AffectOptions(), generator=np.random.default_rng(3))
+    drawn = to_affect_curve(shots, 20.0, PAPER, generator=np.random.default_rng(3))
+    again = to_affect_curve(shots, 20.0, PAPER, generator=np.random.default_rng(3))
     assert drawn == again
     assert drawn.points[0].valence != drawn.points[-1].valence
+
+
+def rated_film(*affects: tuple[float, float], shot_s: float = 10.0) -> list[ShotEmotion]:
+    return [
+        ShotEmotion(
+            Shot(index * shot_s, (index + 1) * shot_s), certain("fear"), valence=valence, arousal=arousal
+        )
+        for index, (valence, arousal) in enumerate(affects)
+    ]
+
+
+def test_by_default_a_shot_s_own_affect_is_taken_and_may_be_calm_and_pleasant() -> None:
+    curve = to_affect_curve(rated_film((0.6, -0.5)), 10.0, AffectOptions())
+    assert valence(curve, 0, 10) == pytest.approx([0.6, 0.6])
+    assert curve.arousal_at(np.array([0.0, 10.0])) == pytest.approx([-0.5, -0.5])
+
+
+def test_rated_shots_are_joined_by_the_same_ramps() -> None:
+    curve = to_affect_curve(rated_film((0.6, -0.5), (-0.2, 0.3)), 20.0, AffectOptions())
+    assert [point.time_s for point in curve.points] == [0.0, 9.0, 11.0, 20.0]
+    assert valence(curve, 9.0, 10.0, 11.0) == pytest.approx([0.6, 0.2, -0.2])
+
+
+def test_a_shot_of_which_nothing_is_known_is_neutral_unless_the_paper_s_mapping_is_asked_for() -> None:
+    unknown = [ShotEmotion(Shot(0, 10), UNIFORM)]
+    assert to_affect_curve(unknown, 10.0, AffectOptions()).points[0].arousal == 0
+    assert to_affect_curve(unknown, 10.0, PAPER).points[0].arousal == pytest.approx(0.35, abs=0.01)
+
+
+def test_the_mapping_may_be_named_by_a_word_and_an_unknown_one_is_refused() -> None:
+    curve = to_affect_curve(film("joy"), 10.0, AffectOptions(mapping="paper"))  # type: ignore[arg-type]
+    assert valence(curve, 5) == pytest.approx([0.8])
+    with pytest.raises(ValueError, match="other"):
+        to_affect_curve(film("joy"), 10.0, AffectOptions(mapping="other"))  # type: ignore[arg-type]
+
+
+def test_a_rating_cannot_be_sampled() -> None:
+    with pytest.raises(ValueError, match="sampled"):
+        to_affect_curve(film("joy"), 10.0, AffectOptions(), generator=np.random.default_rng(0))
+
+
+def test_affect_of_a_shot_outside_its_range_is_refused() -> None:
+    with pytest.raises(ValueError, match="valence and arousal"):
+        ShotEmotion(Shot(0, 1), UNIFORM, valence=1.2)
 
 
 @pytest.mark.parametrize(
@@ -176,4 +225,6 @@ def test_impossible_input_is_refused(
     shots: list[ShotEmotion], duration_s: float, smoothing_s: float, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        to_affect_curve(shots, duration_s, AffectOptions(smoothing_s=smoothing_s))
+        to_affect_curve(
+            shots, duration_s, AffectOptions(mapping=AffectMapping.PAPER, smoothing_s=smoothing_s)
+        )

@@ -2,12 +2,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from emsync.emotion.classifier import BATCH_FRAMES, UNIFORM, EmotionClassifier
+from emsync.emotion.classifier import BATCH_PIECES, EmotionClassifier
 from emsync.emotion.features import FeatureExtractor
 from emsync.emotion.features.image import ImageFeatures, has_picture
-from emsync.emotion.head import EmotionHead
+from emsync.emotion.features.sound import SoundFeatures, has_sound
+from emsync.emotion.head import EmotionHead, SenseReading
 from emsync.errors import WeightsError
-from emsync.types import SampledFrame, Shot
+from emsync.types import SampledFrame, Shot, SoundPatch
+
+EVEN = (1 / 6,) * 6
+PATCH_S = 0.975
 
 
 class MeanColour:
@@ -24,19 +28,38 @@ class MeanColour:
         return np.asarray(pieces.mean(axis=(1, 2))[:, [0, 2]] / 255, dtype=np.float32)
 
 
-def head_for(name: str = "two") -> EmotionHead:
-    """Red is joy, blue is sadness."""
+class Loudness:
+    """A sense of one number: the mean square of a patch."""
+
+    name = "one"
+    dimension = 1
+
+    def extract(self, pieces: NDArray[np.float32], /) -> NDArray[np.float32]:
+        return np.asarray((pieces**2).mean(axis=1, keepdims=True), dtype=np.float32)
+
+
+def head_for(image: str = "two", sound: str = "one") -> EmotionHead:
+    """Red and loud are joy, blue and soft are sadness; joy is high and sadness low on both axes."""
     return EmotionHead(
-        feature_name=name,
+        class_names=("red", "blue"),
+        image=SenseReading(image, np.array([[9.0, -9.0], [-9.0, 9.0]]), np.zeros(2)),
+        sound=SenseReading(sound, np.array([[9.0, -9.0]]), np.array([-3.0, 3.0])),
+        image_weight=0.5,
+        fusion_temperature=0.5,
+        class_to_emotion=np.array([[0, 0, 0, 1.0, 0, 0], [0, 0, 0, 0, 1.0, 0]]),
+        class_affect=np.array([[0.7, 0.5], [-0.6, -0.3]]),
         affect_weights=np.zeros((2, 2)),
         affect_bias=np.zeros(2),
         affect_error_sd=np.ones(2),
-        class_names=("red", "blue"),
-        class_weights=np.array([[9.0, -9.0], [-9.0, 9.0]]),
-        class_bias=np.zeros(2),
-        class_to_emotion=np.array([[0, 0, 0, 1.0, 0, 0], [0, 0, 0, 0, 1.0, 0]]),
         affect_share=0.0,
+        rated_share=np.zeros(2),
+        rated_centre=np.zeros(2),
+        rated_gain=np.ones(2),
     )
+
+
+def sound(time_s: float, level: float) -> SoundPatch:
+    return SoundPatch(time_s, np.full(15_600, level, np.float32))
 
 
 def frame(time_s: float, red: int, blue: int) -> SampledFrame:
@@ -47,7 +70,7 @@ def frame(time_s: float, red: int, blue: int) -> SampledFrame:
 
 
 def classifier() -> EmotionClassifier:
-    return EmotionClassifier(MeanColour(), head_for())
+    return EmotionClassifier(MeanColour(), Loudness(), head_for())
 
 
 def joy_of(watcher: EmotionClassifier, *shots: Shot) -> list[float]:
@@ -86,8 +109,11 @@ def test_a_shot_without_a_frame_takes_the_nearest() -> None:
     assert near_second < 0.01
 
 
-def test_no_frame_at_all_leaves_every_category_equally_likely() -> None:
-    assert classifier().classify([Shot(0, 5)])[0].probabilities == UNIFORM
+def test_nothing_seen_and_nothing_heard_leaves_every_category_equally_likely() -> None:
+    shot = classifier().classify([Shot(0, 5)])[0]
+    assert shot.probabilities.values == pytest.approx(EVEN)
+    assert (shot.valence, shot.arousal) == pytest.approx((0, 0), abs=1e-12)
+    assert shot.senses == ()
 
 
 def test_no_shot_gives_no_emotion() -> None:
@@ -97,19 +123,19 @@ def test_no_shot_gives_no_emotion() -> None:
 def test_a_black_frame_says_nothing() -> None:
     watcher = classifier()
     watcher.accept(SampledFrame(0.0, np.zeros((224, 224, 3), dtype=np.uint8)))
-    assert watcher.classify([Shot(0, 1)])[0].probabilities == UNIFORM
+    assert watcher.classify([Shot(0, 1)])[0].probabilities.values == pytest.approx(EVEN)
     watcher.accept(frame(2, 255, 0))
     assert joy_of(watcher, Shot(0, 1))[0] > 0.99  # the nearest that shows something
 
 
 def test_frames_are_taken_in_batches_and_the_rest_at_the_end() -> None:
     colour = MeanColour()
-    watcher = EmotionClassifier(colour, head_for())
-    for time_s in range(BATCH_FRAMES + 3):
+    watcher = EmotionClassifier(colour, Loudness(), head_for())
+    for time_s in range(BATCH_PIECES + 3):
         watcher.accept(frame(float(time_s), 255, 0))
-    assert colour.batches == [BATCH_FRAMES]
+    assert colour.batches == [BATCH_PIECES]
     watcher.classify([Shot(0, 99)])
-    assert colour.batches == [BATCH_FRAMES, 3]
+    assert colour.batches == [BATCH_PIECES, 3]
 
 
 def test_an_accepted_frame_may_be_reused_by_its_owner() -> None:
@@ -118,6 +144,72 @@ def test_an_accepted_frame_may_be_reused_by_its_owner() -> None:
     watcher.accept(shared)
     shared.rgb[..., 0], shared.rgb[..., 2] = 0, 255
     assert joy_of(watcher, Shot(0, 1))[0] > 0.99
+
+
+def test_each_shot_tells_which_senses_spoke() -> None:
+    watcher = classifier()
+    watcher.accept(frame(0.5, 255, 0))
+    watcher.accept_sound(sound(0.5, 0.5))
+    watcher.accept_sound(sound(3.5, 0.5))
+    senses = [shot.senses for shot in watcher.classify([Shot(0, 1), Shot(1, 3), Shot(3, 4)])]
+    assert senses == [("image", "sound"), ("image",), ("image", "sound")]
+
+
+def test_a_film_without_a_picture_is_judged_by_its_sound() -> None:
+    watcher = classifier()
+    watcher.accept_sound(sound(0.5, 0.9))
+    watcher.accept_sound(sound(1.5, 0.1))
+    loud, soft = watcher.classify([Shot(0, 1), Shot(1, 2)])
+    assert (loud.senses, soft.senses) == (("sound",), ("sound",))
+    assert loud.probabilities.values[3] > 0.9
+    assert soft.probabilities.values[3] < 0.1
+    assert loud.arousal > 0 > soft.arousal
+
+
+def test_both_senses_outweigh_one_that_disagrees_weakly() -> None:
+    watcher = classifier()
+    watcher.accept(frame(0.5, 255, 0))  # surely joy
+    (alone,) = joy_of(watcher, Shot(0, 1))
+    watcher.accept_sound(sound(0.5, 0.55))  # nearly undecided, a little towards sadness
+    (both,) = joy_of(watcher, Shot(0, 1))
+    assert both > 0.99
+    assert both != alone
+
+
+def test_silence_is_no_sound() -> None:
+    watcher = classifier()
+    watcher.accept_sound(sound(0.5, 0.0009))  # -60.9 dBFS
+    assert watcher.classify([Shot(0, 1)])[0].senses == ()
+    watcher.accept_sound(sound(1.5, 0.0011))  # -59.2 dBFS
+    assert watcher.classify([Shot(1, 2)])[0].senses == ("sound",)
+
+
+def test_broken_samples_are_no_sound() -> None:
+    for bad in (np.nan, np.inf):
+        samples = np.full(15_600, 0.1, np.float32)
+        samples[7] = bad
+        assert not has_sound(samples)
+
+
+def test_a_short_shot_takes_the_patch_around_it_but_none_further_off() -> None:
+    watcher = classifier()
+    watcher.accept_sound(sound(PATCH_S / 2, 0.5))
+    inside, outside = watcher.classify([Shot(0.6, 0.8), Shot(1.2, 1.4)])
+    assert inside.senses == ("sound",)
+    assert outside.senses == ()
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        SoundPatch(0.0, np.zeros(15_601, dtype=np.float32)),
+        SoundPatch(0.0, np.zeros(15_600, dtype=np.float64)),
+        SoundPatch(float("inf"), np.zeros(15_600, dtype=np.float32)),
+    ],
+)
+def test_a_patch_of_another_kind_is_refused(bad: SoundPatch) -> None:
+    with pytest.raises(ValueError, match=r"expected|finite"):
+        classifier().accept_sound(bad)
 
 
 def test_the_order_of_frames_does_not_matter() -> None:
@@ -142,7 +234,9 @@ def test_a_frame_of_another_kind_is_refused(bad: SampledFrame) -> None:
 
 def test_a_head_fitted_to_other_features_is_refused() -> None:
     with pytest.raises(WeightsError, match="fitted to three"):
-        EmotionClassifier(MeanColour(), head_for("three"))
+        EmotionClassifier(MeanColour(), Loudness(), head_for("three"))
+    with pytest.raises(WeightsError, match="fitted to three"):
+        EmotionClassifier(MeanColour(), Loudness(), head_for(sound="three"))
 
 
 def test_features_that_are_not_finite_never_become_probabilities() -> None:
@@ -150,7 +244,7 @@ def test_features_that_are_not_finite_never_become_probabilities() -> None:
         def extract(self, pieces: NDArray[np.uint8], /) -> NDArray[np.float32]:
             return np.full((len(pieces), 2), np.nan, dtype=np.float32)
 
-    watcher = EmotionClassifier(Broken(), head_for())
+    watcher = EmotionClassifier(Broken(), Loudness(), head_for())
     watcher.accept(frame(0, 255, 0))
     with pytest.raises(WeightsError, match="not finite"):
         watcher.classify([Shot(0, 1)])
@@ -170,3 +264,4 @@ def test_the_image_features_are_an_extractor() -> None:
         "efficientnet_lite0",
         1280,
     )
+    assert (Loudness.name, SoundFeatures.name, SoundFeatures.dimension) == ("one", "yamnet", 1024)

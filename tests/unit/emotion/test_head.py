@@ -5,23 +5,45 @@ import numpy as np
 import pytest
 
 from emsync.emotion.affect import RATED
-from emsync.emotion.head import EmotionHead, emotions_near, softmax
+from emsync.emotion.head import (
+    EmotionHead,
+    SenseReading,
+    ShotFeatures,
+    affect_of_classes,
+    emotions_near,
+    fused,
+    softmax,
+)
 from emsync.errors import WeightsError
 from emsync.types import EMOTIONS
 
 
 def small_head(affect_share: float = 0.5) -> EmotionHead:
-    """Two features: the first raises valence and class 'up', the second lowers them."""
+    """Two image features: the first raises valence and class 'up', the second lowers them. One of sound: 'up'."""
     return EmotionHead(
-        feature_name="two",
+        class_names=("up", "down"),
+        image=SenseReading("two", np.array([[3.0, -3.0], [-3.0, 3.0]]), np.zeros(2)),
+        sound=SenseReading("one", np.array([[2.0, -2.0]]), np.zeros(2)),
+        image_weight=0.25,
+        fusion_temperature=0.5,
+        class_to_emotion=np.array([[0, 0, 0, 1.0, 0, 0], [0, 0, 0, 0, 1.0, 0]]),
+        class_affect=np.array([[0.6, 0.4], [-0.5, -0.2]]),
         affect_weights=np.array([[0.8, 0.5], [-0.6, -0.3]]),
         affect_bias=np.zeros(2),
         affect_error_sd=np.array([0.2, 0.2]),
-        class_names=("up", "down"),
-        class_weights=np.array([[3.0, -3.0], [-3.0, 3.0]]),
-        class_bias=np.zeros(2),
-        class_to_emotion=np.array([[0, 0, 0, 1.0, 0, 0], [0, 0, 0, 0, 1.0, 0]]),
         affect_share=affect_share,
+        rated_share=np.array([0.5, 0.0]),
+        rated_centre=np.array([0.1, 0.1]),
+        rated_gain=np.array([1.0, 1.0]),
+    )
+
+
+def shots(
+    image: list[list[float]], sound: list[list[float]], *, has_image: bool = True, has_sound: bool = True
+) -> ShotFeatures:
+    count = len(image)
+    return ShotFeatures(
+        np.array(image), np.array(sound), np.full(count, has_image), np.full(count, has_sound)
     )
 
 
@@ -54,23 +76,90 @@ def test_the_widened_gaussian_is_the_one_on_paper() -> None:
 
 
 def test_the_shares_pool_both_readings() -> None:
-    features = np.array([[1.0, 0.0]])
+    features = shots([[1.0, 0.0]], [[0.0]], has_sound=False)
     only_class, only_affect, both = (small_head(share).probabilities(features)[0] for share in (0, 1, 0.5))
     assert only_class[3] == pytest.approx(softmax(np.array([3.0, -3.0]))[0])
     assert both == pytest.approx((only_class + only_affect) / 2)
 
 
 def test_features_reach_the_matrix_as_square_roots() -> None:
-    rated = small_head().rated_affect(np.array([[0.25, 0.0]]))
+    rated = small_head().ratings(np.array([[0.25, 0.0]]))
     assert rated[0] == pytest.approx([0.4, 0.25])
 
 
 def test_a_head_survives_its_file() -> None:
     head = small_head()
     again = EmotionHead.from_json(head.to_json().encode())
-    features = np.array([[0.3, 0.9], [1.0, 0.1]])
+    features = shots([[0.3, 0.9], [1.0, 0.1]], [[0.5], [0.2]])
     assert again.probabilities(features) == pytest.approx(head.probabilities(features), abs=1e-6)
+    assert again.affect(features) == pytest.approx(head.affect(features), abs=1e-6)
+    assert (again.image.feature_name, again.sound.feature_name) == ("two", "one")
     assert again.class_names == ("up", "down")
+
+
+def test_both_senses_average_their_log_probabilities_and_sharpen() -> None:
+    image, sound = np.array([[0.8, 0.2]]), np.array([[0.4, 0.6]])
+    together = fused(image, sound, image_weight=0.25, temperature=0.5)
+    # odds: (0.8 / 0.2)^(0.25 / 0.5) (0.4 / 0.6)^(0.75 / 0.5)
+    assert together[0, 0] / together[0, 1] == pytest.approx(4**0.5 * (2 / 3) ** 1.5)
+
+
+def test_a_class_that_one_sense_rules_out_stays_finite() -> None:
+    together = fused(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]]), image_weight=0.5, temperature=1.0)
+    assert together[0] == pytest.approx([0.5, 0.5])
+
+
+def test_a_sense_that_is_missing_leaves_the_other_alone() -> None:
+    head = small_head()
+    seen, heard = (
+        head.class_probabilities(shots([[0.2, 0.7]], [[0.5]], has_image=image, has_sound=not image))
+        for image in (True, False)
+    )
+    assert seen == pytest.approx(head.image.probabilities(np.array([[0.2, 0.7]])))
+    assert heard == pytest.approx(head.sound.probabilities(np.array([[0.5]])))
+
+
+@pytest.mark.parametrize("has_image", [True, False])
+def test_features_of_a_missing_sense_are_never_looked_at(has_image: bool) -> None:
+    head, garbage = small_head(), [[1e6, float("nan")]]
+    if has_image:
+        clean = shots([[0.2, 0.7]], [[0.0]], has_sound=False)
+        dirty = shots([[0.2, 0.7]], [[float("nan")]], has_sound=False)
+    else:
+        clean = shots([[0.0, 0.0]], [[0.5]], has_image=False)
+        dirty = shots(garbage, [[0.5]], has_image=False)
+    assert head.probabilities(dirty) == pytest.approx(head.probabilities(clean))
+    assert head.affect(dirty) == pytest.approx(head.affect(clean))
+
+
+def test_nothing_seen_and_nothing_heard_is_uniform_and_in_the_middle() -> None:
+    head = small_head()
+    unknown = shots([[5.0, 1.0]], [[3.0]], has_image=False, has_sound=False)
+    assert head.class_probabilities(unknown)[0] == pytest.approx([0.5, 0.5])
+    assert head.probabilities(unknown)[0] == pytest.approx([1 / 6] * 6)
+    assert head.affect(unknown)[0] == pytest.approx([0, 0], abs=1e-12)
+
+
+def test_a_certain_class_lands_on_its_affect_and_a_uniform_one_in_the_middle() -> None:
+    anchors = np.array([[0.6, 0.75], [0.0, 0.0], [-0.3, 0.6]])
+    certain = affect_of_classes(np.eye(3), anchors)
+    assert certain == pytest.approx(anchors, abs=1e-9)
+    assert affect_of_classes(np.full((1, 3), 1 / 3), anchors)[0] == pytest.approx([0, 0], abs=1e-12)
+
+
+def test_affect_weighs_class_and_rating_axis_by_axis() -> None:
+    head = small_head()
+    features = shots([[0.25, 0.25]], [[0.0]], has_sound=False)  # classes even: 0, 0 from the clip reading
+    rating = np.array([0.5 * 0.8 - 0.5 * 0.6, 0.5 * 0.5 - 0.5 * 0.3])
+    assert head.ratings(features.image)[0] == pytest.approx(rating)
+    assert head.affect(features)[0] == pytest.approx([np.tanh(0.5 * (rating[0] - 0.1)), 0.0], abs=1e-12)
+
+
+def test_gain_stretches_affect_and_never_leaves_the_range() -> None:
+    head = replace(small_head(), rated_gain=np.array([0.1, 100.0]))
+    features = shots([[0.0, 0.0]], [[1.0]], has_image=False)
+    plain = np.arctanh(small_head().affect(features)[0])
+    assert head.affect(features)[0] == pytest.approx([np.tanh(0.1 * plain[0]), 1.0])
 
 
 def altered(**changes: object) -> bytes:
@@ -83,10 +172,16 @@ def altered(**changes: object) -> bytes:
         b"",
         b"{}",
         b"[]",
-        altered(version=2),
+        altered(version=1),
         altered(format="other"),
         altered(emotions=["joy"]),
-        altered(class_bias=[0.0]),
+        altered(image={"feature_name": "two", "weights": [[0, 0], [0, 0]], "bias": [0.0]}),
+        altered(sound={"feature_name": "one", "weights": [0, 0], "bias": [0, 0]}),
+        altered(sound=None),
+        altered(image_weight=1.5),
+        altered(fusion_temperature=0),
+        altered(class_affect=[[0, 0]]),
+        altered(rated_gain=[1]),
         altered(affect_bias=[float("nan"), 0.0]),
         altered(affect_share=2),
         altered(class_to_emotion=[[1, 1, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0]]),
@@ -98,5 +193,5 @@ def test_a_file_that_is_not_such_a_head_is_refused(content: bytes) -> None:
 
 
 def test_a_head_of_the_wrong_shape_is_a_caller_s_mistake() -> None:
-    with pytest.raises(ValueError, match="class_weights"):
-        replace(small_head(), class_weights=np.zeros((3, 2)))
+    with pytest.raises(ValueError, match="affect_weights"):
+        replace(small_head(), affect_weights=np.zeros((3, 2)))

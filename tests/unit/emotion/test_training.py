@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from emsync.emotion.head import ShotFeatures
 from emsync.types import EMOTIONS
 from emsync_train.emotion.data import (
     CLIP_CLASSES,
@@ -15,9 +16,11 @@ from emsync_train.emotion.data import (
     series_of,
     theme_of,
 )
-from emsync_train.emotion.fit import fit_logistic, fit_ridge, fit_temperature, group_folds
+from emsync_train.emotion.fit import fit_fusion, fit_logistic, fit_ridge, fit_temperature, group_folds
+from emsync_train.emotion.head_report import report
 from emsync_train.emotion.measure import accuracy, expected_calibration_error, macro_f1
-from emsync_train.emotion.train_head import class_to_emotion, fit_head, held_out, make_rows, report
+from emsync_train.emotion.rows import cross_calibrated, held_out, make_rows
+from emsync_train.emotion.train_head import class_affect, class_to_emotion, fit_head
 
 
 def test_ridge_finds_a_linear_map_and_its_offset() -> None:
@@ -45,6 +48,26 @@ def test_overconfident_logits_get_a_temperature_above_one() -> None:
     labels = np.array([0] * 75 + [1] * 25)
     logits = np.tile([2 * np.log(3), 0.0], (100, 1))  # claims 0.9, right in 0.75: divide by 2
     assert fit_temperature(logits, labels) == pytest.approx(2.0, rel=0.02)
+
+
+def test_fusion_trusts_the_sense_that_is_right() -> None:
+    labels = np.array([0, 1] * 50)
+    right = np.where(np.eye(2)[labels] == 1, 0.8, 0.2)
+    guess = np.random.default_rng(0).dirichlet([2, 2], 100)
+    assert fit_fusion(right, guess, labels).image_weight > 0.9
+    assert fit_fusion(guess, right, labels).image_weight < 0.1
+
+
+def test_two_senses_that_err_apart_are_surer_together() -> None:
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 2, 4000)
+    # each sense is right in 0.7 of the cases and says so: together 0.49 / (0.49 + 0.09) = 0.845
+    image, sound = (
+        np.where((labels ^ (generator.random(4000) < 0.3))[:, None] == [0, 1], 0.7, 0.3) for _ in "12"
+    )
+    fusion = fit_fusion(image, sound, labels)
+    assert fusion.image_weight == pytest.approx(0.5, abs=0.11)
+    assert fusion(np.array([[0.7, 0.3]]), np.array([[0.7, 0.3]]))[0, 0] == pytest.approx(0.845, abs=0.02)
 
 
 def test_a_group_is_never_split_over_folds() -> None:
@@ -75,17 +98,25 @@ def test_names_tell_theme_and_series() -> None:
 
 
 def test_clips_of_one_series_or_alike_stay_together_and_numbered_ones_do_not() -> None:
-    features = np.random.default_rng(0).normal(size=(5, 400))
-    features[4] = features[0] + 0.01
-    groups = clip_groups(["a", "a", "", "", ""], features)
+    pictures, sounds = np.random.default_rng(0).normal(size=(2, 7, 400))
+    pictures[4] = pictures[0] + 0.01
+    sounds[6] = sounds[5] + 0.01
+    groups = clip_groups(["a", "a", "", "", "", "", ""], pictures, sounds)
     assert groups[0] == groups[1] == groups[4]
-    assert len(set(groups.tolist())) == 3
+    assert groups[5] == groups[6]
+    assert len(set(groups.tolist())) == 4
 
 
 def test_every_clip_class_stands_for_a_distribution() -> None:
     table = class_to_emotion()
     assert table.shape == (len(CLIP_CLASSES), len(EMOTIONS))
     assert table.sum(axis=1) == pytest.approx(np.ones(len(CLIP_CLASSES)))
+
+
+def test_the_affect_of_the_classes_holds_a_calm_and_a_neutral_one() -> None:
+    affect = dict(zip(CLIP_CLASSES, class_affect().tolist(), strict=True))
+    assert affect["Neutral"] == [0, 0]
+    assert affect["Relaxation"][0] > 0 > affect["Relaxation"][1]
 
 
 class MeanColour:
@@ -96,6 +127,22 @@ class MeanColour:
 
     def extract(self, pieces: NDArray[np.uint8], /) -> NDArray[np.float32]:
         return np.asarray(pieces[:, 0, 0] / 255, dtype=np.float32)
+
+
+class Loudness:
+    """Stands in for the network that hears: the mean square of a patch."""
+
+    name = "yamnet"
+    dimension = 2
+
+    def extract(self, pieces: NDArray[np.float32], /) -> NDArray[np.float32]:
+        loudness = (pieces**2).mean(axis=1)
+        return np.stack([loudness, 1 - loudness], axis=1).astype(np.float32)
+
+
+def sounding(generator: np.random.Generator, count: int, level: float) -> NDArray[np.float32]:
+    """Patches near this level."""
+    return (level + generator.uniform(-0.05, 0.05, (count, 1)) * np.ones(15_600)).astype(np.float32)
 
 
 def coloured(generator: np.random.Generator, count: int, colour: tuple[int, int, int]) -> NDArray[np.uint8]:
@@ -114,20 +161,30 @@ def test_training_on_made_up_data_tells_pleasant_red_from_sad_blue() -> None:
         themes=tuple(f"theme {index // 2}" for index in range(24)),
     )
     clips = [
-        Clip(label, "", coloured(generator, 6, colour))
-        for label, colour in [("Excited", red), ("Sad", blue)] * 6
+        Clip(label, "", coloured(generator, 6, colour), sounding(generator, 12, level))
+        for label, colour, level in [("Excited", red, 0.8), ("Sad", blue, 0.3)] * 6
     ]
-    rows = make_rows(photographs, clips, MeanColour())
+    clips[1].patches[:4] = 0  # the first two sixths of a sad clip are silent
+    rows = make_rows(photographs, clips, MeanColour(), Loudness())
+    assert (~rows.has_sound).nonzero()[0].tolist() == [6, 7]
     rows = replace(rows, clip_groups=np.arange(len(clips)))  # reds look alike: they would be one group
     unseen = held_out(rows)
     head = fit_head(rows, unseen)
     probes = np.concatenate([coloured(generator, 1, red), coloured(generator, 1, blue)])
-    probabilities = head.probabilities(MeanColour().extract(probes))
+    heard = Loudness().extract(np.concatenate([sounding(generator, 1, 0.8), sounding(generator, 1, 0.3)]))
+    features = ShotFeatures(
+        MeanColour().extract(probes), heard, np.array([True, True]), np.array([True, False])
+    )
+    probabilities, affect = head.probabilities(features), head.affect(features)
     assert [EMOTIONS[index] for index in probabilities.argmax(axis=1)] == ["joy", "sadness"]
-    figures = report(rows, unseen)
-    assert figures["photographs"]["valence_r"] > 0.8
-    assert figures["segments_of_5_s"]["accuracy"] == 1.0
+    assert (affect[0] > 0.3).all() and (affect[1] < 0).all()
+    figures = report(rows, [unseen, held_out(rows, seed=1)], head)
+    assert figures["photographs"]["r_affect_reading"][0] > 0.8
+    assert all(figures["segments_of_5_s"][sense]["accuracy"] > 0.95 for sense in ("image", "sound", "fused"))
     assert figures["ekman_on_segments"]["largest_class_share"] == 0.5
+    assert figures["affect_on_segments"]["rated_fused"]["r"][1] > 0.9
+    assert figures["data"]["segments_without_sound"] == 2
+    assert cross_calibrated(rows, unseen).fused.sum(axis=1) == pytest.approx(np.ones(72))
 
 
 def test_padding_is_tensorflow_s() -> None:

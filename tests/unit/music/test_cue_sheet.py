@@ -51,6 +51,7 @@ def read(folder: Path, **fields: object) -> CueSheet:
 
 UNITS = st.floats(0, 1)
 SIGNED = st.floats(-1, 1)
+SENSES = st.sampled_from([(), ("image",), ("sound",), ("image", "sound")])
 
 
 @st.composite
@@ -72,7 +73,10 @@ def cue_sheets(draw: st.DrawFn) -> CueSheet:
         duration_s=duration_s,
         frame_rate_fps=draw(st.fractions(Fraction(1, 10), 1000, max_denominator=100_000)),
         cuts=tuple(draw(st.lists(st.builds(Cut, inside, UNITS), max_size=5))),
-        shots=tuple(ShotEmotion(Shot(*shot), draw(probabilities())) for shot in shots),
+        shots=tuple(
+            ShotEmotion(Shot(*shot), draw(probabilities()), draw(SIGNED), draw(SIGNED), draw(SENSES))
+            for shot in shots
+        ),
         boundaries=tuple(
             Boundary(time_s, draw(UNITS), draw(sources), draw(st.text())) for time_s in boundary_times_s
         ),
@@ -222,6 +226,14 @@ BAD_FIELDS: list[tuple[dict[str, object], str]] = [
     ),
     ({"shots": [{"start_s": 0, "end_s": 99, "emotions": EVEN}]}, "shots[0].end_s: 99.0 lies after the end"),
     (
+        {"shots": [{"start_s": 0, "end_s": 9, "emotions": EVEN, "arousal": 1.5}]},
+        "shots[0].arousal: 1.5",
+    ),
+    (
+        {"shots": [{"start_s": 0, "end_s": 9, "emotions": EVEN, "senses": ["smell"]}]},
+        "shots[0].senses[0]: ",
+    ),
+    (
         {"shots": [{"start_s": 9, "end_s": 5, "emotions": EVEN}]},
         "shots[0].end_s: 5.0 lies before start_s (9.0)",
     ),
@@ -302,3 +314,15 @@ def test_every_field_is_documented() -> None:
     for entry in entries:
         for name in entry.model_fields:
             assert f"`{name}`" in text, f"{name} is not in docs/cue-sheet.md"
+
+
+def test_a_shot_of_an_older_sheet_says_nothing_of_senses(tmp_path: Path) -> None:
+    sheet = read(tmp_path, shots=[{"start_s": 0, "end_s": 9, "emotions": EVEN}])
+    assert (sheet.shots[0].valence, sheet.shots[0].arousal, sheet.shots[0].senses) == (0, 0, ())
+
+
+def test_a_shot_is_written_with_its_affect_and_senses(tmp_path: Path) -> None:
+    shot = {"start_s": 0, "end_s": 9, "emotions": EVEN, "valence": 0.4, "arousal": -0.3, "senses": ["sound"]}
+    write_cue_sheet(read(tmp_path, shots=[shot]), tmp_path / "again.cues.json")
+    written = json.loads((tmp_path / "again.cues.json").read_text(encoding="utf-8"))["shots"][0]
+    assert (written["valence"], written["arousal"], written["senses"]) == (0.4, -0.3, ["sound"])

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emsync.emotion.features.session import open_session
 from emsync.errors import WeightsError
 from emsync.weights import ASSETS, load_weights
 
@@ -46,7 +47,8 @@ class ImageFeatures:
 
         Raises: WeightsError if the file is missing, altered or not a network.
         """
-        return cls(open_session(load_weights(IMAGE_FEATURES, folder), threads))
+        content = load_weights(IMAGE_FEATURES, folder)
+        return cls(open_session(content, threads, what="image features"))
 
     def extract(self, pieces: NDArray[np.uint8], /) -> NDArray[np.float32]:
         """Features of RGB frames.
@@ -62,20 +64,3 @@ class ImageFeatures:
         if not np.isfinite(features).all():
             raise WeightsError("The image features are not finite; the weights do not fit this machine.")
         return features
-
-
-def open_session(content: bytes, threads: int) -> Any:
-    """An ONNX Runtime session on the processor that leaves idle cores to the decoder.
-
-    Raises: WeightsError if the content is not a network.
-    """
-    import onnxruntime  # noqa: PLC0415  (0.1 s that --help must not pay)
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # decoding needs the cores
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises its own classes, with no public base but Exception
-        raise WeightsError(f"The image features cannot be loaded by onnxruntime: {error}") from error

@@ -1,0 +1,94 @@
+"""docs/emotion.md tells the figures of benchmarks/results/emotion.json, and those are of the head that ships."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emsync.emotion.head import EMOTION_HEAD, EmotionHead
+from emsync.weights import load_weights
+
+ROOT = Path(__file__).parents[3]
+SENSES = ("image", "sound", "fused")
+CLASSES = ("Excited", "Fear", "Neutral", "Relaxation", "Sad", "Tension")
+
+
+@pytest.fixture(scope="module")
+def figures() -> dict[str, Any]:
+    measured: dict[str, Any] = json.loads((ROOT / "benchmarks/results/emotion.json").read_text("utf-8"))
+    return measured
+
+
+def numbers_of_row(start: str) -> list[float]:
+    """All numbers of the one table row that begins with these words, after its first cell."""
+    lines = (ROOT / "docs/emotion.md").read_text("utf-8").splitlines()
+    (row,) = [line for line in lines if line.startswith(f"| {start} |")]
+    return [float(number) for number in re.findall(r"-?\d+\.\d+", row.split("|", 2)[2])]
+
+
+@pytest.mark.parametrize(
+    ("row", "part"),
+    [
+        ("136 clips of 30 s, six mood classes", "clips_of_30_s"),
+        ("816 segments of 5 s", "segments_of_5_s"),
+        ("390 segments named Fear, Sad or Excited, six categories", "ekman_on_segments"),
+    ],
+)
+def test_the_table_of_classes_is_measured(figures: dict[str, Any], row: str, part: str) -> None:
+    parts = [figures[part][sense] for sense in SENSES]
+    keys = ("accuracy", "accuracy_sd", "macro_f1", "ece")
+    measured = [one[key] for one in parts for key in keys]
+    assert numbers_of_row(row)[:12] == pytest.approx(measured, abs=0.0051)
+
+
+@pytest.mark.parametrize(
+    ("row", "part"),
+    [
+        ("affect reading alone", "affect_reading"),
+        ("rated, image alone", "rated_image"),
+        ("rated, sound alone", "rated_sound"),
+        ("**rated, both**", "rated_fused"),
+        ("paper's mapping, both", "paper_fused"),
+    ],
+)
+def test_the_table_of_affect_is_measured(figures: dict[str, Any], row: str, part: str) -> None:
+    one = figures["affect_on_segments"][part]
+    measured = [value for pair in zip(one["r"], one["rms_error"], strict=True) for value in pair]
+    assert numbers_of_row(row) == pytest.approx(measured, abs=0.0051)
+
+
+@pytest.mark.parametrize(("row", "part"), [("rated", "rated_fused"), ("paper", "paper_fused")])
+def test_the_table_of_class_means_is_measured(figures: dict[str, Any], row: str, part: str) -> None:
+    means = figures["affect_on_segments"][part]["class_means"]
+    assert numbers_of_row(row) == pytest.approx(
+        [value for name in CLASSES for value in means[name]], abs=0.0051
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "part"),
+    [
+        ("affect reading", "r_affect_reading"),
+        ("rated mapping", "r_rated_mapping"),
+        ("paper's mapping", "r_paper_mapping"),
+    ],
+)
+def test_the_table_of_photographs_is_measured(figures: dict[str, Any], row: str, part: str) -> None:
+    assert numbers_of_row(row) == pytest.approx(figures["photographs"][part], abs=0.0051)
+
+
+def test_the_head_that_ships_is_the_one_measured(figures: dict[str, Any]) -> None:
+    head = EmotionHead.from_json(load_weights(EMOTION_HEAD))
+    calibration = figures["calibration"]
+    assert head.image_weight == pytest.approx(calibration["image_weight"], abs=1e-3)
+    assert head.fusion_temperature == pytest.approx(calibration["fusion_temperature"], abs=1e-3)
+    assert head.rated_gain == pytest.approx(calibration["rated_gain"], abs=1e-3)
+
+
+def test_the_table_of_class_affect_is_the_one_that_ships() -> None:
+    head = EmotionHead.from_json(load_weights(EMOTION_HEAD))
+    for name, affect in zip(head.class_names, head.class_affect, strict=True):
+        if affect.any():  # Neutral is written 0, without a decimal point
+            assert numbers_of_row(name) == pytest.approx(affect)
