@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from emsync.emotion.features import FeatureExtractor
 from emsync.emotion.features.image import IMAGE_SIZE, ImageFeatures, has_picture
-from emsync.emotion.features.sound import PATCH_SAMPLES, SoundFeatures, has_sound
+from emsync.emotion.features.sound import SoundFeatures, has_sound
 from emsync.emotion.head import EMOTION_HEAD, EmotionHead, Mask, SenseReading, ShotFeatures
 from emsync.errors import WeightsError
 from emsync.types import (
+    SOUND_PATCH_SAMPLES,
     SOUND_RATE_HZ,
     EmotionProbabilities,
     Floats,
@@ -30,7 +31,7 @@ BATCH_PIECES = 8
 """Frames or patches that wait for a network together: 1.2 MB of frames, 0.5 MB of sound."""
 
 FRAME_SHAPE = (IMAGE_SIZE, IMAGE_SIZE, 3)
-HALF_PATCH_S = PATCH_SAMPLES / SOUND_RATE_HZ / 2
+HALF_PATCH_S = SOUND_PATCH_SAMPLES / SOUND_RATE_HZ / 2
 
 Frames = NDArray[np.uint8]
 Patches = NDArray[np.float32]
@@ -49,7 +50,7 @@ class EmotionClassifier:
         _check_fit(sound, head.sound)
         self._head = head
         self._seen = _Sense(image, FRAME_SHAPE, np.uint8)
-        self._heard = _Sense(sound, (PATCH_SAMPLES,), np.float32)
+        self._heard = _Sense(sound, (SOUND_PATCH_SAMPLES,), np.float32)
 
     @classmethod
     def load(cls, threads: int = 0, folder: Path = ASSETS) -> EmotionClassifier:
@@ -74,7 +75,7 @@ class EmotionClassifier:
 
         Raises: ValueError if the patch is not float32 (15600,) or its time not finite.
         """
-        _check_piece("patch", patch.time_s, patch.samples, (PATCH_SAMPLES,), np.float32)
+        _check_piece("patch", patch.time_s, patch.samples, (SOUND_PATCH_SAMPLES,), np.float32)
         if has_sound(patch.samples):
             self._heard.add(patch.time_s, patch.samples)
 

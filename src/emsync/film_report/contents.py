@@ -146,7 +146,7 @@ class FilmReport:
         """Whether boundaries lie so close in the chart that each can only be a thin line."""
         return len(self.moments) > MOST_WIDE_MARKS
 
-    @property
+    @cached_property
     def likely(self) -> tuple[Share, ...]:
         """The likeliest emotions of the whole film, each shot weighted by its length; () without shots."""
         if not self.sheet.shots:

@@ -25,8 +25,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from emsync.emotion.features.sound import FEATURE_DIMENSION, PATCH_SAMPLES, SCORE_COUNT
-from emsync.types import Floats
+from emsync.emotion.features.sound import FEATURE_DIMENSION, SCORE_COUNT
+from emsync.types import SOUND_PATCH_SAMPLES, Floats
 from emsync_train.emotion.image_net import IR_VERSION, OPSET, Graph, same_padding
 
 FRAMES, FRAME_SAMPLES, HOP_SAMPLES, DFT_SAMPLES = 96, 400, 160, 512
@@ -96,7 +96,9 @@ def _log_mel(graph: Graph, published: PublishedYamnet) -> str:
 
 def _framed(graph: Graph) -> str:
     """Overlapping frames (N, 96, 400), put together from pieces that frame and hop have in common."""
-    pieces = graph.constant("pieces", np.array([0, PATCH_SAMPLES // PIECE_SAMPLES, PIECE_SAMPLES], np.int64))
+    pieces = graph.constant(
+        "pieces", np.array([0, SOUND_PATCH_SAMPLES // PIECE_SAMPLES, PIECE_SAMPLES], np.int64)
+    )
     cut = graph.node("Reshape", ["samples", pieces], "cut")  # (N, 195, 80)
     first = np.arange(FRAMES)[:, None] * (HOP_SAMPLES // PIECE_SAMPLES)
     wanted = graph.constant("wanted", first + np.arange(FRAME_SAMPLES // PIECE_SAMPLES))
@@ -132,7 +134,7 @@ def _weights(graph: Graph, name: str, integers: NDArray[np.int8], scales: Floats
 
 
 def _model(graph: Graph) -> onnx.ModelProto:
-    samples = helper.make_tensor_value_info("samples", TensorProto.FLOAT, ["patches", PATCH_SAMPLES])
+    samples = helper.make_tensor_value_info("samples", TensorProto.FLOAT, ["patches", SOUND_PATCH_SAMPLES])
     embedding = helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["patches", FEATURE_DIMENSION])
     scores = helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["patches", SCORE_COUNT])
     body = helper.make_graph(graph.nodes, "yamnet", [samples], [embedding, scores], graph.initializers)

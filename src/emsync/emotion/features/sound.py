@@ -24,7 +24,6 @@ SOUND_FEATURES = "sound_features"
 FEATURE_NAME = "yamnet"
 FEATURE_DIMENSION = 1024
 SCORE_COUNT = 521
-PATCH_SAMPLES = SOUND_PATCH_SAMPLES
 
 SILENCE_DBFS = -60.0
 """A patch whose root mean square lies below this says nothing; full scale is a square wave of 1."""
@@ -72,9 +71,9 @@ class SoundFeatures:
         return self._run("scores", pieces)
 
     def _run(self, output: str, pieces: NDArray[np.float32]) -> NDArray[np.float32]:
-        if pieces.dtype != np.float32 or pieces.ndim != 2 or pieces.shape[1] != PATCH_SAMPLES:
+        if pieces.dtype != np.float32 or pieces.ndim != 2 or pieces.shape[1] != SOUND_PATCH_SAMPLES:
             raise ValueError(
-                f"float32 patches (N, {PATCH_SAMPLES}) expected, got {pieces.dtype} {pieces.shape}"
+                f"float32 patches (N, {SOUND_PATCH_SAMPLES}) expected, got {pieces.dtype} {pieces.shape}"
             )
         values: NDArray[np.float32] = self._session.run([output], {"samples": pieces})[0]
         if not np.isfinite(values).all():
