@@ -65,8 +65,9 @@ class ComposeOptions:
 
     Without a tempo, arousal sets it; without instruments, the network chooses. Without planned bars the network
     writes bar lines where it likes, as in the paper, and the tempo is its own. `key_strength` is how much notes lean
-    on a key of the film's mode, which valence sets; 0 leaves harmony to the network alone. Guidance above 1 makes the
-    music follow a condition more than it would by itself (classifier-free guidance, Ho & Salimans 2022).
+    on a key of the film's mode, which valence sets; 0 leaves harmony to the network alone. A chord that had to come
+    is the least surprising of `chord_candidates`. Guidance above 1 makes the music follow a condition more than it
+    would by itself (classifier-free guidance, Ho & Salimans 2022).
     """
 
     seed: int = 0
@@ -77,6 +78,7 @@ class ComposeOptions:
     tempo_bpm: float | None = None
     instruments: tuple[InstrumentGroup, ...] | None = None
     key_strength: float = 1.25
+    chord_candidates: int = 4
     affect_guidance: float = 3.0
     boundary_guidance: float = 1.0
     threads: int = 0

@@ -8,6 +8,7 @@ Seconds are floats counted from the first video frame; ticks are integers of 8 m
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import IntEnum
 from fractions import Fraction
@@ -239,6 +240,8 @@ class Hit:
 class Composition:
     """The music for one cue sheet, on the tick grid.
 
+    `beat_times_s` are the exact times of the planned beats, to the end of the film; none where bars were left to
+    the network. `nats_per_token` is how surprised the network was by what was written, on average.
     `bar_onsets_ticks` and `chord_onsets_ticks` are strictly increasing. No note ends after
     `duration_ticks`. `velocity` of the notes is already shaped by `music.dynamics`.
     """
@@ -250,3 +253,5 @@ class Composition:
     hits: tuple[Hit, ...]
     seed: int
     weights_sha256: str
+    beat_times_s: tuple[float, ...] = ()
+    nats_per_token: float = math.nan

@@ -84,6 +84,11 @@ class LayerCache:
         self.keys, self.values = keys, values
         return keys, values
 
+    def truncate(self, length: int) -> None:
+        """Keep the first `length` tokens."""
+        if self.keys is not None and self.values is not None:
+            self.keys, self.values = self.keys[:, :, :length], self.values[:, :, :length]
+
 
 class Attention(nn.Module):
     """Causal self-attention over the window."""

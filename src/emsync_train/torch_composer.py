@@ -32,6 +32,22 @@ class TorchComposer:
         self._conditions = np.zeros((1, 0, len(Condition)), np.float32)
         self._caches: list[LayerCache] = []
         self._fed = 0
+        self._first_position = 0
+
+    @property
+    def position(self) -> int:
+        """Tokens fed so far, those that left the window included."""
+        return self._first_position + self._tokens.shape[1]
+
+    def truncate(self, position: int) -> None:
+        """Take back the newest tokens, so that `position` tokens count as fed; the window's start stays forgotten."""
+        kept = position - self._first_position
+        if not 0 <= kept <= self._tokens.shape[1]:
+            raise ValueError(f"position {position} is outside the window")
+        self._tokens, self._conditions = self._tokens[:, :kept], self._conditions[:, :kept]
+        self._fed = kept
+        for cache in self._caches:
+            cache.truncate(kept)
 
     def step(self, tokens: NDArray[np.int64], conditions: NDArray[np.float32]) -> NDArray[np.float32]:
         """Feed tokens (B, T) with conditions (B, T, 11), NaN where missing; logits of the next, (B, V)."""
@@ -42,6 +58,7 @@ class TorchComposer:
         self._conditions = np.concatenate((self._conditions, conditions), axis=1)
         context = self.network.config.context
         if self._tokens.shape[1] > context:
+            self._first_position += self._tokens.shape[1] - context * 3 // 4
             self._tokens = self._tokens[:, -(context * 3 // 4) :]
             self._conditions = self._conditions[:, -(context * 3 // 4) :]
             self._fed = 0

@@ -8,18 +8,20 @@ every stretch between two hit points gets a whole number of beats and its own, n
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
 
-from emsync.types import TICKS_PER_S, Ticks
+from emsync.types import TICKS_PER_S, Floats, Ticks
 
 BEATS_PER_BAR = 4
 SLOWEST_BPM, FASTEST_BPM = 60.0, 180.0
 SHORTEST_BAR_S = 0.75
 """A hit point this close after a bar line gets none of its own."""
-GRID_DIVISIONS = (16, 12)
-"""Sixteenths and triplets of a bar of four."""
+GRID_DIVISIONS = (4, 3)
+"""Sixteenths and triplets of a beat."""
 GRID_REACH_TICKS = 3
 _TEMPO_STEP = 0.05
 """A tempo this much off, as a share, weighs as much as one beat that fills no pair."""
@@ -27,8 +29,51 @@ _REMAINDER_COST = (0.0, 1.0, 0.4, 1.0)
 """Cost of 0, 1, 2, 3 beats over whole bars; one beat over makes the last bar a bar of five."""
 
 
-def plan_bars(hit_points_ticks: Sequence[int], end_ticks: int, tempo_bpm: float) -> Ticks:
-    """Onsets of bars from tick 0 up to but not at `end_ticks`, strictly increasing, one at every hit point.
+@dataclass(frozen=True)
+class BarPlan:
+    """Beats and bars of a whole score. Without beats nothing is planned: the network writes bars as it likes.
+
+    `beats_ticks`: exact times of the beats, not whole numbers, strictly increasing from 0 on, shape (N,).
+    `bar_beats`: which of them begin a bar, strictly increasing from 0 on, shape (B,).
+    """
+
+    beats_ticks: Floats
+    bar_beats: Ticks
+
+    @classmethod
+    def empty(cls) -> BarPlan:
+        """A plan of nothing."""
+        return cls(np.zeros(0), np.zeros(0, np.int64))
+
+    @cached_property
+    def bars_ticks(self) -> Ticks:
+        """Onsets of the bars on the tick grid, strictly increasing, shape (B,)."""
+        return np.rint(self.beats_ticks[self.bar_beats]).astype(np.int64)
+
+    @property
+    def beat_times_s(self) -> tuple[float, ...]:
+        """Exact times of the beats in seconds."""
+        return tuple((self.beats_ticks / TICKS_PER_S).tolist())
+
+    def on_the_grid(self, time_ticks: int) -> int:
+        """The nearest 16th or triplet of the beat that holds a time, if it is at most `GRID_REACH_TICKS` away.
+
+        Else, and before the first beat or from the last one on, the time itself. The corpus plays a tick or two
+        beside the beat as often as on it; a DAW and a listener want the beat.
+        """
+        beat = int(np.searchsorted(self.beats_ticks, time_ticks, side="right")) - 1
+        if not 0 <= beat < len(self.beats_ticks) - 1:
+            return time_ticks
+        begin, length = self.beats_ticks[beat], self.beats_ticks[beat + 1] - self.beats_ticks[beat]
+        places = [round((time_ticks - begin) * division / length) / division for division in GRID_DIVISIONS]
+        nearest = min(
+            (round(begin + place * length) for place in places), key=lambda ticks: abs(ticks - time_ticks)
+        )
+        return nearest if abs(nearest - time_ticks) <= GRID_REACH_TICKS else time_ticks
+
+
+def plan_bars(hit_points_ticks: Sequence[int], end_ticks: int, tempo_bpm: float) -> BarPlan:
+    """Bars from tick 0 up to but not at `end_ticks`, one at every hit point.
 
     Only a hit point within `SHORTEST_BAR_S` after a bar line has none. After the last hit point bars go on in
     the tempo asked for.
@@ -38,22 +83,45 @@ def plan_bars(hit_points_ticks: Sequence[int], end_ticks: int, tempo_bpm: float)
         tempo_bpm: quarter notes a minute; each stretch between hit points comes near it.
     Raises: ValueError for a tempo outside `SLOWEST_BPM`..`FASTEST_BPM`.
 
-    >>> plan_bars([500], 1000, 120.0).tolist()
+    >>> plan_bars([500], 1000, 120.0).bars_ticks.tolist()
     [0, 250, 500, 750]
     """
-    if not SLOWEST_BPM <= tempo_bpm <= FASTEST_BPM:
-        raise ValueError(f"a tempo lies in {SLOWEST_BPM:g}..{FASTEST_BPM:g} bpm, got {tempo_bpm:g}")
+    check_tempo(tempo_bpm)
     beat_ticks = 60 * TICKS_PER_S / tempo_bpm
     lines = [0]
     for hit_ticks in hit_points_ticks:
         if lines[-1] + SHORTEST_BAR_S * TICKS_PER_S <= hit_ticks < end_ticks:
             lines.append(hit_ticks)
-    bars = [0]
+    beats: list[float] = []
+    bars: list[int] = []
     for begin, stop in pairwise(lines):
-        beats = _beat_count((stop - begin) / beat_ticks)
-        bars += [begin + round((stop - begin) * place / beats) for place in _bar_places(beats)[1:]] + [stop]
-    after = np.rint(np.arange(bars[-1] + BEATS_PER_BAR * beat_ticks, end_ticks, BEATS_PER_BAR * beat_ticks))
-    return np.array([*bars, *after[after < end_ticks]], np.int64)
+        count = _beat_count((stop - begin) / beat_ticks)
+        bars += [len(beats) + place for place in _bar_places(count)]
+        beats += [begin + (stop - begin) * place / count for place in range(count)]
+    return with_open_end(beats, bars, lines[-1], end_ticks, beat_ticks)
+
+
+def check_tempo(tempo_bpm: float) -> None:
+    """Raises ValueError for a tempo outside `SLOWEST_BPM`..`FASTEST_BPM`."""
+    if not SLOWEST_BPM <= tempo_bpm <= FASTEST_BPM:
+        raise ValueError(f"a tempo lies in {SLOWEST_BPM:g}..{FASTEST_BPM:g} bpm, got {tempo_bpm:g}")
+
+
+def with_open_end(
+    beats_ticks: Sequence[float],
+    bar_beats: Sequence[int],
+    begin_ticks: float,
+    end_ticks: int,
+    beat_ticks: float,
+) -> BarPlan:
+    """A plan that goes on from `begin_ticks`, a bar line, in bars of four beats of `beat_ticks` to the end."""
+    after = np.arange(begin_ticks, end_ticks, beat_ticks)
+    after = after[np.rint(after) < end_ticks]
+    later_bars = len(beats_ticks) + np.arange(0, len(after), BEATS_PER_BAR)
+    return BarPlan(
+        np.concatenate((np.asarray(beats_ticks, np.float64), after)),
+        np.concatenate((np.asarray(bar_beats, np.int64), later_bars)),
+    )
 
 
 def _beat_count(ideal: float) -> int:
@@ -69,27 +137,6 @@ def _bar_places(beats: int) -> list[int]:
     if len(places) > 1 and beats % BEATS_PER_BAR == 1:
         places.pop()
     return places
-
-
-def on_the_grid(time_ticks: int, bars_ticks: Ticks) -> int:
-    """The nearest 16th or triplet of the bar that holds a time, if it is at most `GRID_REACH_TICKS` away.
-
-    Else, and before the first of the bars or in the last, the time itself. The corpus plays a tick or two beside
-    the beat as often as on it; a DAW and a listener want the beat.
-
-    >>> on_the_grid(64, np.array([0, 250, 500])), on_the_grid(72, np.array([0, 250, 500]))
-    (62, 72)
-    """
-    bar = int(np.searchsorted(bars_ticks, time_ticks, side="right")) - 1
-    if not 0 <= bar < len(bars_ticks) - 1:
-        return time_ticks
-    begin, length = int(bars_ticks[bar]), int(bars_ticks[bar + 1] - bars_ticks[bar])
-    candidates = []
-    for division in GRID_DIVISIONS:
-        place = round((time_ticks - begin) * division / length)
-        candidates.append(begin + round(place * length / division))
-    nearest = min(candidates, key=lambda ticks: abs(ticks - time_ticks))
-    return nearest if abs(nearest - time_ticks) <= GRID_REACH_TICKS else time_ticks
 
 
 def tempo_of_arousal(arousal: float) -> float:

@@ -6,6 +6,7 @@ after finitely many tokens; time only moves forward and never past the end, so e
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,6 +73,13 @@ class Grammar:
         self._rank = 0  # of the last token
         self._last_shift_ticks = LONGEST_SHIFT_TICKS
         self._chord_pitches: set[int] | None = None
+
+    def copy(self) -> Grammar:
+        """The same state, which goes its own way from here on."""
+        twin = copy.copy(self)
+        twin._onset_ticks = self._onset_ticks.copy()
+        twin._chord_pitches = None if self._chord_pitches is None else set(self._chord_pitches)
+        return twin
 
     @property
     def chord_is_due(self) -> bool:

@@ -71,3 +71,13 @@ def risen_temperature(temperature: float, narrow_steps: int) -> float:
     (1.0, 1.277)
     """
     return temperature * (1 + 0.4 * max(0.0, math.log((narrow_steps + 1) / 4)))
+
+
+def surprise_nats(logits: NDArray[np.float32], token: int) -> float:
+    """-log p(token) under logits of shape (V,) with nothing masked or bent.
+
+    >>> round(surprise_nats(np.zeros(4, np.float32), 2), 4)
+    1.3863
+    """
+    highest = float(logits.max())
+    return float(np.log(np.exp(logits - highest).sum(dtype=np.float64))) + highest - float(logits[token])

@@ -58,8 +58,15 @@ class MadeUpModel:
         """What the first row was told, shape (T, 11)."""
         return np.array(self.rows)[:, 0]
 
+    @property
+    def position(self) -> int:
+        return len(self.tokens)
+
     def reset(self) -> None:
         self.tokens, self.rows = [], []
+
+    def truncate(self, position: int) -> None:
+        del self.tokens[position:], self.rows[position:]
 
     def step(self, tokens: NDArray[np.int64], conditions: NDArray[np.float32]) -> NDArray[np.float32]:
         assert tokens.shape == (self._batch, 1)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emsync.music import bar_plan as room
-from emsync.music.bar_plan import on_the_grid, plan_bars, tempo_of_arousal
+from emsync.music.bar_plan import BarPlan, plan_bars, tempo_of_arousal
 from emsync.types import TICKS_PER_S
 
 SHORTEST_TICKS = 0.75 * TICKS_PER_S
@@ -49,7 +49,7 @@ def test_the_examples_of_the_docstrings_are_true() -> None:
 def test_bars_begin_at_0_rise_strictly_and_end_before_the_end(
     hits: list[int], end: int, tempo_bpm: float
 ) -> None:
-    bars = plan_bars(hits, end, tempo_bpm)
+    bars = plan_bars(hits, end, tempo_bpm).bars_ticks
     assert bars.dtype == np.int64
     assert bars[0] == 0
     assert (np.diff(bars) > 0).all()
@@ -61,7 +61,7 @@ def test_bars_begin_at_0_rise_strictly_and_end_before_the_end(
 def test_every_hit_point_lies_on_a_bar_line_unless_it_follows_one_too_closely(
     hits: list[int], end: int, tempo_bpm: float
 ) -> None:
-    bars = plan_bars(hits, end, tempo_bpm)
+    bars = plan_bars(hits, end, tempo_bpm).bars_ticks
     assert set(lines_of(hits, end)) <= set(bars.tolist())
     for hit_ticks in hits:
         if hit_ticks < end:
@@ -73,7 +73,7 @@ def test_every_hit_point_lies_on_a_bar_line_unless_it_follows_one_too_closely(
 def test_the_tempo_of_a_stretch_of_a_bar_or_more_is_within_13_percent_of_the_one_asked_for(
     hits: list[int], end: int, tempo_bpm: float
 ) -> None:
-    bars, beat_ticks = plan_bars(hits, end, tempo_bpm).tolist(), 60 * TICKS_PER_S / tempo_bpm
+    bars, beat_ticks = plan_bars(hits, end, tempo_bpm).bars_ticks.tolist(), 60 * TICKS_PER_S / tempo_bpm
     for begin, stop in pairwise(lines_of(hits, end)):
         if stop - begin >= 4 * beat_ticks:
             beats = beats_between(bars, begin, stop, beat_ticks)
@@ -85,7 +85,7 @@ def test_the_tempo_of_a_stretch_of_a_bar_or_more_is_within_13_percent_of_the_one
 def test_no_bar_lasts_more_than_five_beats_or_changes_its_tempo_within_a_stretch(
     hits: list[int], end: int, tempo_bpm: float
 ) -> None:
-    bars, beat_ticks = plan_bars(hits, end, tempo_bpm), 60 * TICKS_PER_S / tempo_bpm
+    bars, beat_ticks = plan_bars(hits, end, tempo_bpm).bars_ticks, 60 * TICKS_PER_S / tempo_bpm
     assert np.diff(bars).max(initial=0) <= 5 * beat_ticks * 1.13
     for begin, stop in pairwise(lines_of(hits, end)):
         lengths = np.diff(bars[(bars >= begin) & (bars <= stop)])[:-1]
@@ -95,13 +95,13 @@ def test_no_bar_lasts_more_than_five_beats_or_changes_its_tempo_within_a_stretch
 @settings(deadline=None)
 @given(end=ENDS, tempo_bpm=TEMPI)
 def test_without_hit_points_every_bar_has_four_beats_of_the_tempo(end: int, tempo_bpm: float) -> None:
-    bars, bar_ticks = plan_bars([], end, tempo_bpm), 4 * 60 * TICKS_PER_S / tempo_bpm
+    bars, bar_ticks = plan_bars([], end, tempo_bpm).bars_ticks, 4 * 60 * TICKS_PER_S / tempo_bpm
     assert bars == pytest.approx(np.arange(len(bars)) * bar_ticks, abs=0.5 + 1e-6)
     assert len(bars) * bar_ticks >= end - 0.5
 
 
 def test_after_the_last_hit_point_bars_go_on_in_the_tempo_asked_for() -> None:
-    assert plan_bars([530], 1400, 120.0).tolist() == [0, 265, 530, 780, 1030, 1280]
+    assert plan_bars([530], 1400, 120.0).bars_ticks.tolist() == [0, 265, 530, 780, 1030, 1280]
 
 
 @pytest.mark.parametrize(
@@ -116,29 +116,33 @@ def test_after_the_last_hit_point_bars_go_on_in_the_tempo_asked_for() -> None:
     ],
 )
 def test_a_stretch_holds_a_whole_number_of_beats_rather_in_pairs(hit_ticks: int, bars: list[int]) -> None:
-    assert plan_bars([hit_ticks], hit_ticks + 1, 120.0).tolist() == [*bars, hit_ticks]
+    assert plan_bars([hit_ticks], hit_ticks + 1, 120.0).bars_ticks.tolist() == [*bars, hit_ticks]
 
 
 def test_a_hit_point_within_three_quarters_of_a_second_after_a_bar_line_gets_none() -> None:
-    assert plan_bars([93, 500, 593, 1000], 1001, 120.0).tolist() == [0, 250, 500, 750, 1000]
-    assert plan_bars([94, 500, 594, 1000], 1001, 120.0).tolist()[1] == 94
+    assert plan_bars([93, 500, 593, 1000], 1001, 120.0).bars_ticks.tolist() == [0, 250, 500, 750, 1000]
+    assert plan_bars([94, 500, 594, 1000], 1001, 120.0).bars_ticks.tolist()[1] == 94
 
 
 def test_of_a_cluster_of_hit_points_the_first_gets_the_bar_line_and_the_next_far_enough() -> None:
-    assert plan_bars([500, 530, 560, 590, 620], 621, 120.0).tolist() == [0, 250, 500, 620]
+    assert plan_bars([500, 530, 560, 590, 620], 621, 120.0).bars_ticks.tolist() == [0, 250, 500, 620]
 
 
 @pytest.mark.parametrize("hits", [[0], [1000], [1000, 1400], [-40]])
 def test_hit_points_at_the_beginning_or_from_the_end_on_change_nothing(hits: list[int]) -> None:
-    assert plan_bars(hits, 1000, 100.0).tolist() == plan_bars([], 1000, 100.0).tolist() == [0, 300, 600, 900]
+    assert (
+        plan_bars(hits, 1000, 100.0).bars_ticks.tolist()
+        == plan_bars([], 1000, 100.0).bars_ticks.tolist()
+        == [0, 300, 600, 900]
+    )
 
 
 def test_a_bar_line_that_would_be_rounded_to_the_end_is_left_out() -> None:
-    assert plan_bars([], 294, 102.1).tolist() == [0]
+    assert plan_bars([], 294, 102.1).bars_ticks.tolist() == [0]
 
 
 def test_the_shortest_film_has_one_bar() -> None:
-    assert plan_bars([], 1, 60.0).tolist() == [0]
+    assert plan_bars([], 1, 60.0).bars_ticks.tolist() == [0]
 
 
 @pytest.mark.parametrize("tempo_bpm", [59.9, 180.1, 0.0, -120.0, np.nan, np.inf])
@@ -154,7 +158,7 @@ def test_the_tempo_rises_with_arousal(arousal: float, tempo_bpm: float) -> None:
     assert tempo_of_arousal(arousal) == tempo_bpm
 
 
-BARS = np.array([0, 250, 500])
+PLAN = plan_bars([], 626, 120.0)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +168,7 @@ BARS = np.array([0, 250, 500])
         (64, 62),  # 4 sixteenths are 62.5 ticks
         (60, 62),
         (125, 125),
-        (85, 83),  # a triplet: 250 / 3
+        (85, 83),  # a triplet: 62.5 / 3
         (248, 250),
         (253, 250),
         (27, 27),  # 16ths at 16 and 31, triplets at 21 and 42
@@ -173,9 +177,15 @@ BARS = np.array([0, 250, 500])
 def test_times_next_to_a_16th_or_triplet_land_on_it_and_others_stay(
     time_ticks: int, landed_ticks: int
 ) -> None:
-    assert on_the_grid(time_ticks, BARS) == landed_ticks
+    assert PLAN.on_the_grid(time_ticks) == landed_ticks
 
 
-@pytest.mark.parametrize("bars", [[], [0], [100, 200]])
-def test_without_a_bar_around_it_a_time_stays(bars: list[int]) -> None:
-    assert on_the_grid(63, np.array(bars, np.int64)) == 63
+def test_a_bar_of_two_beats_has_the_grid_of_its_beats() -> None:
+    plan = plan_bars([625], 1000, 120.0)
+    assert plan.bars_ticks.tolist()[:4] == [0, 250, 500, 625]
+    assert plan.on_the_grid(517) == 516  # a sixteenth of 15.625 ticks after 500
+
+
+@pytest.mark.parametrize("beats", [[], [0.0], [100.0, 200.0]])
+def test_without_a_beat_around_it_a_time_stays(beats: list[float]) -> None:
+    assert BarPlan(np.array(beats), np.zeros(0, np.int64)).on_the_grid(63) == 63

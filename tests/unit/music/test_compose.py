@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from emsync.errors import CueSheetError, WeightsError
 from emsync.music.compose import compose_with
 from emsync.music.conditions import Condition
+from emsync.music.sampling import surprise_nats
 from emsync.music.tokenizer import token_times_ticks
 from emsync.music.vocabulary import EMSYNC, Vocabulary
 from emsync.options import ComposeOptions, SyncMode
@@ -282,3 +283,31 @@ def test_notes_are_struck_softly_and_loudly() -> None:
     notes = compose(cue_sheet_of(20, affect=flat)).notes
     piano = notes["velocity"][notes["group"] == PIANO]
     assert {46, 66, 86} <= set(piano.tolist())
+
+
+def test_of_several_candidates_for_a_chord_that_had_to_come_the_least_surprising_is_struck() -> None:
+    """The more are tried, the likelier the notes that follow the CHORDs of boundaries."""
+
+    def surprise_of_chords(candidates: int) -> float:
+        model = MadeUpModel(spread=1.0, seed=3)
+        options = ComposeOptions(affect_guidance=1.0, key_strength=0.0, chord_candidates=candidates)
+        composition = compose_with(model, cue_sheet_of(20, *range(2, 17, 2)), options)
+        assert [hit.chord_onset_ticks for hit in composition.hits] == [250 * n for n in range(1, 9)]
+        replay = MadeUpModel(spread=1.0, seed=3)
+        found = []
+        for token, following, row in zip(model.tokens, model.tokens[1:], model.rows, strict=False):
+            logits = replay.step(np.array([[token]]), row[:, None])[0]
+            if token == EMSYNC.special("CHORD"):
+                found.append(surprise_nats(logits, following))
+        return float(np.mean(found))
+
+    assert surprise_of_chords(12) < surprise_of_chords(1) - 0.3
+
+
+def test_the_surprise_of_the_whole_piece_is_reported_for_each_token() -> None:
+    model = MadeUpModel()
+    composition = compose_with(model, cue_sheet_of(6, 3), ComposeOptions(affect_guidance=1.0))
+    replay, total = MadeUpModel(), 0.0
+    for token, following, row in zip(model.tokens, model.tokens[1:], model.rows, strict=False):
+        total += surprise_nats(replay.step(np.array([[token]]), row[:, None])[0], following)
+    assert composition.nats_per_token == pytest.approx(total / (len(model.tokens) - 1))

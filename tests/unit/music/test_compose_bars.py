@@ -14,7 +14,7 @@ from made_up_composer import (
     unhurried,
 )
 
-from emsync.music.bar_plan import on_the_grid, plan_bars
+from emsync.music.bar_plan import BarPlan, plan_bars
 from emsync.music.compose import compose_with
 from emsync.music.conditions import Condition, bar_positions
 from emsync.music.tokenizer import token_times_ticks
@@ -50,7 +50,7 @@ def test_bars_lie_exactly_where_they_are_planned_up_to_the_last_chord(
 ) -> None:
     sheet = cue_sheet_of(30, 2, 12, 12.3, 20)
     composition = compose(sheet, unhurried(vocabulary), sync=sync, tempo_bpm=tempo_bpm)
-    planned = plan_bars([250, 1500, 1538, 2500, 3750 - 375], 3750, tempo_bpm)
+    planned = plan_bars([250, 1500, 1538, 2500, 3750 - 375], 3750, tempo_bpm).bars_ticks
     assert composition.bar_onsets_ticks == tuple(planned[planned <= 3750 - 375].tolist())
 
 
@@ -66,7 +66,9 @@ def test_without_boundaries_the_tempo_asked_for_is_kept_within_a_tenth(tempo_bpm
 def test_without_a_tempo_the_mean_arousal_of_the_film_sets_it(arousal: float, tempo_bpm: float) -> None:
     flat = AffectCurve((AffectPoint(0.0, 0.0, arousal),))
     bars = compose(cue_sheet_of(30, affect=flat), unhurried()).bar_onsets_ticks
-    assert bars == tuple(ticks for ticks in plan_bars([3375], 3750, tempo_bpm).tolist() if ticks <= 3375)
+    assert bars == tuple(
+        ticks for ticks in plan_bars([3375], 3750, tempo_bpm).bars_ticks.tolist() if ticks <= 3375
+    )
 
 
 def test_a_tempo_that_cannot_be_kept_is_refused() -> None:
@@ -78,7 +80,7 @@ def test_a_tempo_that_cannot_be_kept_is_refused() -> None:
 def test_every_token_is_told_its_place_in_the_planned_bars(seed: int) -> None:
     model = MadeUpModel(seed=seed)
     compose(cue_sheet_of(30, 2, 12), model, seed=seed, tempo_bpm=90.0)
-    bars = plan_bars([250, 1500, 3750 - 375], 3750, 90.0)
+    bars = plan_bars([250, 1500, 3750 - 375], 3750, 90.0).bars_ticks
     expected = bar_positions(token_times_ticks(np.array(model.tokens, np.uint16)), bars)
     found = model.conditions[:, [Condition.BAR_LENGTH_S, Condition.BAR_PHASE]]
     np.testing.assert_allclose(found, expected, atol=1e-6)
@@ -96,9 +98,9 @@ def test_every_token_is_told_when_the_last_chord_is_released() -> None:
 def test_with_planned_bars_onsets_next_to_the_grid_lie_on_it() -> None:
     options = ComposeOptions(affect_guidance=1.0, tempo_bpm=120.0)
     composition = compose_with(MadeUpModel(spread=0.5), cue_sheet_of(60), options)
-    bars = np.array(composition.bar_onsets_ticks)
+    plan = BarPlan(np.array(composition.beat_times_s) * TICKS_PER_S, np.zeros(0, np.int64))
     onsets = np.unique(composition.notes["onset_ticks"]).astype(np.int64)
     struck_after_a_rest = onsets[1:][np.diff(onsets) > 3]  # others had no room to move
-    beside = [ticks for ticks in struck_after_a_rest.tolist() if on_the_grid(ticks, bars) != ticks]
+    beside = [ticks for ticks in struck_after_a_rest.tolist() if plan.on_the_grid(ticks) != ticks]
     assert len(struck_after_a_rest) > 50
     assert len(beside) < 0.02 * len(struck_after_a_rest)

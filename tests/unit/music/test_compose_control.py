@@ -12,8 +12,10 @@ from made_up_composer import (
 )
 
 from emsync.music import compose as room
-from emsync.music.compose import GuidanceRow, compose_with, guidance_rows
+from emsync.music.compose import compose_with
 from emsync.music.conditions import GROUP_CONDITIONS, Condition
+from emsync.music.guidance import GuidanceRow, guidance_rows
+from emsync.music.key_plan import KeyPlan
 from emsync.music.model import ComposerModel
 from emsync.music.vocabulary import EMSYNC, Vocabulary
 from emsync.options import ComposeOptions, SyncMode
@@ -94,7 +96,9 @@ def test_guidance_adds_a_row_without_each_condition_it_strengthens(
 
 
 def guided(model: MadeUpModel, *, affect: float = 1.0, boundary: float = 1.0) -> Composition:
-    options = ComposeOptions(affect_guidance=affect, boundary_guidance=boundary, key_strength=0.0)
+    options = ComposeOptions(
+        affect_guidance=affect, boundary_guidance=boundary, key_strength=0.0, chord_candidates=1
+    )
     return compose_with(model, cue_sheet_of(10, 4), options)
 
 
@@ -181,5 +185,5 @@ def test_the_key_leans_on_the_tonic_of_the_seed_and_on_the_third_that_valence_as
 
 def test_without_key_strength_the_seed_leaves_pitch_classes_alone() -> None:
     options = ComposeOptions(affect_guidance=1.0, key_strength=0.0)
-    bias = room.KeyPlan(EMSYNC, tonic=0, strength=options.key_strength).bias(1.0)
+    bias = KeyPlan(EMSYNC, tonic=0, strength=options.key_strength).bias(1.0)
     assert not bias.any()

@@ -1,0 +1,269 @@
+"""A score being written, one token after another, as its plan wants it.
+
+In `exact` mode a step that would pass a boundary is cut to land on it and a CHORD is sampled there: a few candidates,
+of which the one that surprises the network least is taken. In `paper` mode nothing is forced but the last chord, which
+is held to the end of the film.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emsync.errors import WeightsError
+from emsync.music.grammar import Grammar
+from emsync.music.guidance import guidance_rows
+from emsync.music.key_plan import KeyPlan
+from emsync.music.sampling import (
+    FEW_CANDIDATES,
+    draw,
+    nucleus,
+    probabilities,
+    risen_temperature,
+    surprise_nats,
+)
+from emsync.music.score_plan import ScorePlan
+from emsync.music.tokenizer import Piece, decode
+from emsync.music.vocabulary import LONGEST_SHIFT_TICKS, VOCABULARIES
+from emsync.options import SyncMode
+from emsync.types import TICK_S, TICKS_PER_S
+
+Logits: TypeAlias = NDArray[np.float32]
+
+ANSWER_WINDOW_S = 1.0
+"""In `paper` mode a CHORD this close to a boundary answers it (arXiv:2502.10154)."""
+TOKENS_PER_S_BOUND = 400
+"""A piece denser than this is not music; the loop ends with an error rather than run on."""
+
+
+class NextToken(Protocol):
+    """What composing asks of a network; `ComposerModel` is the one that comes with the package."""
+
+    vocabulary_name: str
+    horizon_s: float
+
+    @property
+    def position(self) -> int:
+        """Tokens fed so far."""
+
+    def reset(self) -> None:
+        """Forget everything."""
+
+    def truncate(self, position: int) -> None:
+        """Take back the newest tokens, so that `position` tokens count as fed."""
+
+    def step(self, tokens: NDArray[np.int64], conditions: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Feed tokens (B, T) with their conditions (B, T, 11); logits of the next, (B, V)."""
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the writer stood, to go back to."""
+
+    grammar: Grammar
+    position: int
+    tokens: int
+    next_asked: int
+    next_bar: int
+    narrow_steps: int
+    nats: float
+    own_logits: Logits
+
+
+class ScoreWriter:
+    """Writes one piece with a model that is reset and has a batch of `guidance_rows(plan.options)`."""
+
+    def __init__(self, plan: ScorePlan, model: NextToken, rng: np.random.Generator) -> None:
+        self.vocabulary = VOCABULARIES[model.vocabulary_name]
+        self._plan, self._model, self._options, self._rng = plan, model, plan.options, rng
+        self._grammar = Grammar(
+            self.vocabulary,
+            end_ticks=plan.end_ticks,
+            groups=plan.groups,
+            bars_are_planned=plan.options.planned_bars,
+        )
+        self._key = KeyPlan(self.vocabulary, tonic=plan.tonic, strength=plan.options.key_strength)
+        self._rows = guidance_rows(plan.options)
+        self._row_weights = np.array([row.weight for row in self._rows], np.float32)
+        self._next_asked = self._next_bar = self._narrow_steps = 0
+        self._tokens: list[int] = []
+        self._nats = 0.0
+        self._own_logits = np.zeros(self.vocabulary.size, np.float32)  # of the fully conditioned row
+
+    @property
+    def nats_per_token(self) -> float:
+        """How surprised the network was by what was chosen so far; START and the ending are not chosen."""
+        return self._nats / max(self._model.position - 1, 1)
+
+    def write(self, on_progress: Callable[[float], None] | None = None) -> Piece:
+        """Sample up to the last chord, hold it, release it; nothing sounds after the release."""
+        logits = self._feed(self.vocabulary.special("START"))
+        most_tokens = 1000 + int(self._plan.end_ticks * TICK_S * TOKENS_PER_S_BOUND)
+        while not self._last_chord_is_struck():
+            due_ticks = self._due_ticks()
+            token = self._choose(logits)
+            logits = self._take(token)
+            if token == self.vocabulary.special("CHORD") and due_ticks == self._grammar.now_ticks:
+                logits = self._strike_chord(logits)
+            if on_progress and token in self.vocabulary.time_shift:
+                on_progress(self._grammar.now_ticks / self._plan.end_ticks)
+            if len(self._tokens) > most_tokens:
+                raise WeightsError(
+                    "the composer's weights write music too dense to end; install emsync again"
+                )
+        self._hold_to_the_end()
+        if on_progress:
+            on_progress(1.0)
+        piece = decode(np.array(self._tokens, np.uint16), self.vocabulary)
+        room = self._plan.ending.release_ticks - piece.notes["onset_ticks"]  # a last drum hit has no OFF
+        piece.notes["duration_ticks"] = np.minimum(piece.notes["duration_ticks"], room)
+        return piece
+
+    def _strike_chord(self, logits: Logits) -> Logits:
+        """Sample a few chords after a CHORD that had to come and keep the least surprising; logits after it."""
+        if self._options.chord_candidates == 1:
+            return logits
+        before = self._place()
+        chords: list[tuple[float, list[int]]] = []
+        for _ in range(self._options.chord_candidates):
+            after = logits
+            while self._grammar.chord_is_due:
+                after = self._take(self._choose(after))
+            chord = self._tokens[before.tokens :]
+            chords.append(((self._nats - before.nats) / len(chord), chord))
+            self._go_back(before)
+        for token in min(chords, key=lambda nats_and_chord: nats_and_chord[0])[1]:
+            logits = self._take(token)
+        return logits
+
+    def _place(self) -> _Place:
+        return _Place(
+            self._grammar.copy(),
+            self._model.position,
+            len(self._tokens),
+            self._next_asked,
+            self._next_bar,
+            self._narrow_steps,
+            self._nats,
+            self._own_logits,
+        )
+
+    def _go_back(self, place: _Place) -> None:
+        self._grammar = place.grammar.copy()
+        self._model.truncate(place.position)
+        del self._tokens[place.tokens :]
+        self._next_asked, self._next_bar = place.next_asked, place.next_bar
+        self._narrow_steps, self._nats = place.narrow_steps, place.nats
+        self._own_logits = place.own_logits
+
+    def _choose(self, logits: Logits) -> int:
+        """Sample the next token; a step over the next chord that must come is cut to land on it."""
+        if not np.isfinite(logits).all():
+            raise WeightsError(
+                "the composer's weights give numbers that are not finite; install emsync again"
+            )
+        due_ticks, bar_ticks = self._due_ticks(), self._bar_ticks()
+        allowed = self._grammar.allowed(
+            chord_required=due_ticks == self._grammar.now_ticks,
+            bar_required=bar_ticks == self._grammar.now_ticks,
+        )
+        temperature = risen_temperature(self._options.temperature, self._narrow_steps)
+        distribution = probabilities(logits, allowed, temperature=temperature)
+        candidates = nucleus(distribution, self._options.top_p)
+        is_narrow = len(candidates) <= FEW_CANDIDATES < int(allowed.sum())
+        self._narrow_steps = self._narrow_steps + 1 if is_narrow else 0
+        token = draw(distribution, candidates, self._rng)
+        if token in self.vocabulary.time_shift:
+            token = self._onto_the_grid(token)
+            limits = [ticks for ticks in (due_ticks, bar_ticks) if ticks is not None]
+            room = min(limits, default=self._plan.end_ticks) - self._grammar.now_ticks
+            return min(token, self.vocabulary.shift_token(min(room, LONGEST_SHIFT_TICKS)))
+        return token
+
+    def _onto_the_grid(self, token: int) -> int:
+        """A time shift that ends on a 16th or triplet if it would end next to one; the longest may go on."""
+        ticks = token - self.vocabulary.time_shift.first + 1
+        if ticks == LONGEST_SHIFT_TICKS:
+            return token
+        now_ticks = self._grammar.now_ticks
+        moved_ticks = self._plan.bars.on_the_grid(now_ticks + ticks) - now_ticks
+        return self.vocabulary.shift_token(moved_ticks) if 0 < moved_ticks <= LONGEST_SHIFT_TICKS else token
+
+    def _bar_ticks(self) -> int | None:
+        """The next planned bar line that has no BAR yet."""
+        bars_ticks = self._plan.bars.bars_ticks
+        return int(bars_ticks[self._next_bar]) if self._next_bar < len(bars_ticks) else None
+
+    def _next_asked_ticks(self) -> int | None:
+        """The next moment that is not answered yet."""
+        asked_ticks = self._plan.asked_ticks
+        return asked_ticks[self._next_asked] if self._next_asked < len(asked_ticks) else None
+
+    def _due_ticks(self) -> int | None:
+        """The time that must not be passed without a CHORD; None while the mode forces nothing."""
+        asked_ticks = self._next_asked_ticks()
+        if asked_ticks is None or self._grammar.chord_is_due:
+            return None
+        return self._plan.ending.chord_ticks if self._options.sync is SyncMode.PAPER else asked_ticks
+
+    def _take(self, token: int) -> Logits:
+        """Write a token and return the logits of the next."""
+        self._nats += surprise_nats(self._own_logits, token)
+        self._answer(token)
+        return self._feed(token)
+
+    def _answer(self, token: int) -> None:
+        """Retire boundaries: a CHORD answers the next one, a boundary that was passed is dropped."""
+        self._grammar.accept(token)
+        self._next_bar += token == self.vocabulary.special("BAR")
+        now_ticks, asked_ticks = self._grammar.now_ticks, self._plan.asked_ticks
+        is_paper = self._options.sync is SyncMode.PAPER
+        window_ticks = round(ANSWER_WINDOW_S * TICKS_PER_S) if is_paper else 0
+        last = len(asked_ticks) - 1
+        if token == self.vocabulary.special("CHORD") and self._next_asked <= last:
+            reach_ticks = window_ticks if self._next_asked < last else 0
+            if asked_ticks[self._next_asked] - now_ticks <= reach_ticks:
+                self._next_asked += 1
+        while self._next_asked < last and asked_ticks[self._next_asked] < now_ticks:
+            self._next_asked += 1
+
+    def _last_chord_is_struck(self) -> bool:
+        return (
+            self._next_asked == len(self._plan.asked_ticks)
+            and not self._grammar.chord_is_due
+            and self._tokens[-1] in self.vocabulary.time_shift
+        )
+
+    def _feed(self, token: int) -> Logits:
+        """Append a token and return the logits of the next, under the conditions of the music's time now."""
+        self._tokens.append(token)
+        rows, now_ticks = len(self._rows), self._grammar.now_ticks
+        now = self._plan.conditions_at(now_ticks, self._next_asked_ticks(), self._model.horizon_s)
+        conditions = np.repeat(now[None, None], rows, axis=0).astype(np.float32)
+        for place, row in enumerate(self._rows):
+            conditions[place, 0, list(row.dropped)] = np.nan
+        logits: Logits = self._model.step(np.full((rows, 1), token, np.int64), conditions)
+        self._own_logits = logits[0]
+        guided = logits[0] if rows == 1 else self._row_weights @ logits
+        return np.asarray(guided + self._key.bias(self._plan.valence_at(now_ticks)), np.float32)
+
+    def _hold_to_the_end(self) -> None:
+        """Replace what followed the last chord by its resonance: hold, release together, silence, END."""
+        while self._tokens[-1] in self.vocabulary.time_shift:
+            self._tokens.pop()
+        ending = self._plan.ending
+        self._append_shift(ending.release_ticks - ending.chord_ticks)
+        self._tokens.extend(self._grammar.release_all())
+        self._append_shift(self._plan.end_ticks - ending.release_ticks)
+        if "END" in self.vocabulary.specials:
+            self._tokens.append(self.vocabulary.special("END"))
+
+    def _append_shift(self, ticks: int) -> None:
+        while ticks > 0:
+            step = min(ticks, LONGEST_SHIFT_TICKS)
+            self._tokens.append(self.vocabulary.shift_token(step))
+            ticks -= step
