@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.errors import WeightsError
+from emsync.music.density import DensityShaping
 from emsync.music.grammar import Grammar
 from emsync.music.guidance import guidance_rows
-from emsync.music.key_plan import KeyPlan
 from emsync.music.sampling import (
     FEW_CANDIDATES,
     draw,
@@ -27,6 +27,7 @@ from emsync.music.sampling import (
     surprise_nats,
 )
 from emsync.music.score_plan import ScorePlan
+from emsync.music.shaping import KeyShaping, Shaping
 from emsync.music.tokenizer import Piece, decode
 from emsync.music.vocabulary import LONGEST_SHIFT_TICKS, VOCABULARIES
 from emsync.options import SyncMode
@@ -72,6 +73,7 @@ class _Place:
     narrow_steps: int
     nats: float
     own_logits: Logits
+    shapings: tuple[Shaping, ...]
 
 
 class ScoreWriter:
@@ -83,10 +85,17 @@ class ScoreWriter:
         self._grammar = Grammar(
             self.vocabulary,
             end_ticks=plan.end_ticks,
-            groups=plan.groups,
+            groups=plan.groups_at(0),
             bars_are_planned=plan.options.planned_bars,
         )
-        self._key = KeyPlan(self.vocabulary, tonic=plan.tonic, strength=plan.options.key_strength)
+        self._shapings: tuple[Shaping, ...] = (
+            KeyShaping(self.vocabulary, plan),
+            DensityShaping(
+                self.vocabulary,
+                lambda ticks: plan.directions.at(ticks).density,
+                ceiling=plan.options.density_ceiling,
+            ),
+        )
         self._rows = guidance_rows(plan.options)
         self._row_weights = np.array([row.weight for row in self._rows], np.float32)
         self._next_asked = self._next_bar = self._narrow_steps = 0
@@ -150,6 +159,7 @@ class ScoreWriter:
             self._narrow_steps,
             self._nats,
             self._own_logits,
+            tuple(shaping.copy() for shaping in self._shapings),
         )
 
     def _go_back(self, place: _Place) -> None:
@@ -159,6 +169,7 @@ class ScoreWriter:
         self._next_asked, self._next_bar = place.next_asked, place.next_bar
         self._narrow_steps, self._nats = place.narrow_steps, place.nats
         self._own_logits = place.own_logits
+        self._shapings = tuple(shaping.copy() for shaping in place.shapings)
 
     def _choose(self, logits: Logits) -> int:
         """Sample the next token; a step over the next chord that must come is cut to land on it."""
@@ -179,7 +190,7 @@ class ScoreWriter:
         token = draw(distribution, candidates, self._rng)
         if token in self.vocabulary.time_shift:
             token = self._onto_the_grid(token)
-            limits = [ticks for ticks in (due_ticks, bar_ticks) if ticks is not None]
+            limits = [ticks for ticks in (due_ticks, bar_ticks, self._leave_ticks()) if ticks is not None]
             room = min(limits, default=self._plan.end_ticks) - self._grammar.now_ticks
             return min(token, self.vocabulary.shift_token(min(room, LONGEST_SHIFT_TICKS)))
         return token
@@ -197,6 +208,14 @@ class ScoreWriter:
         """The next planned bar line that has no BAR yet."""
         bars_ticks = self._plan.bars.bars_ticks
         return int(bars_ticks[self._next_bar]) if self._next_bar < len(bars_ticks) else None
+
+    def _leave_ticks(self) -> int | None:
+        """When a group that sounds now must stop at the next direction."""
+        directions = self._plan.directions
+        next_ticks = directions.next_after(self._grammar.now_ticks)
+        if next_ticks is None or not self._grammar.sounds_beside(directions.at(next_ticks).groups):
+            return None
+        return next_ticks
 
     def _next_asked_ticks(self) -> int | None:
         """The next moment that is not answered yet."""
@@ -219,6 +238,7 @@ class ScoreWriter:
     def _answer(self, token: int) -> None:
         """Retire boundaries: a CHORD answers the next one, a boundary that was passed is dropped."""
         self._grammar.accept(token)
+        self._grammar.play(self._plan.groups_at(self._grammar.now_ticks))
         self._next_bar += token == self.vocabulary.special("BAR")
         now_ticks, asked_ticks = self._grammar.now_ticks, self._plan.asked_ticks
         is_paper = self._options.sync is SyncMode.PAPER
@@ -241,6 +261,8 @@ class ScoreWriter:
     def _feed(self, token: int) -> Logits:
         """Append a token and return the logits of the next, under the conditions of the music's time now."""
         self._tokens.append(token)
+        for shaping in self._shapings:
+            shaping.accept(token, self._grammar.now_ticks)
         rows, now_ticks = len(self._rows), self._grammar.now_ticks
         now = self._plan.conditions_at(now_ticks, self._next_asked_ticks(), self._model.horizon_s)
         conditions = np.repeat(now[None, None], rows, axis=0).astype(np.float32)
@@ -249,7 +271,8 @@ class ScoreWriter:
         logits: Logits = self._model.step(np.full((rows, 1), token, np.int64), conditions)
         self._own_logits = logits[0]
         guided = logits[0] if rows == 1 else self._row_weights @ logits
-        return np.asarray(guided + self._key.bias(self._plan.valence_at(now_ticks)), np.float32)
+        shaped = sum((shaping.bias(now_ticks) for shaping in self._shapings), guided)
+        return np.asarray(shaped, np.float32)
 
     def _hold_to_the_end(self) -> None:
         """Replace what followed the last chord by its resonance: hold, release together, silence, END."""

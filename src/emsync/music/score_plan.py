@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from emsync.errors import CueSheetError
 from emsync.music.bar_plan import BarPlan, plan_bars, tempo_of_arousal
 from emsync.music.conditions import GROUP_CONDITIONS, Condition, bar_positions, group_flags
+from emsync.music.directions import DirectionPlan
 from emsync.music.ending import Ending
 from emsync.options import ComposeOptions
 from emsync.types import TICK_S, TICKS_PER_S, CueSheet, Floats, InstrumentGroup
@@ -44,11 +46,14 @@ class ScorePlan:
         bars = _bars(cue_sheet, options, asked_ticks, end_ticks)
         return cls(cue_sheet, options, end_ticks, ending, asked_ticks, bars, tonic)
 
-    @property
-    def groups(self) -> frozenset[InstrumentGroup]:
-        """Who may play."""
-        asked = self.options.instruments
-        return frozenset(InstrumentGroup if asked is None else asked)
+    @cached_property
+    def directions(self) -> DirectionPlan:
+        """What the user asks for at every time."""
+        return DirectionPlan.of(self.cue_sheet, self.options)
+
+    def groups_at(self, now_ticks: int) -> frozenset[InstrumentGroup]:
+        """Who may play at a time of the music."""
+        return self.directions.at(now_ticks).groups
 
     def conditions_at(self, now_ticks: int, next_asked_ticks: int | None, horizon_s: float) -> Floats:
         """What the network is told at a time of the music, shape (11,); NaN for what is left to it.
@@ -67,8 +72,9 @@ class ScorePlan:
         conditions[Condition.END_OFFSET_S] = min(max(end_s - now_s, 0.0), horizon_s)
         in_bar = slice(Condition.BAR_LENGTH_S, Condition.BAR_PHASE + 1)
         conditions[in_bar] = bar_positions(np.array([now_ticks]), self.bars.bars_ticks)[0]
-        if self.options.instruments is not None:
-            conditions[GROUP_CONDITIONS] = group_flags(self.options.instruments)
+        instruments = self.directions.at(now_ticks).instruments
+        if instruments is not None:
+            conditions[GROUP_CONDITIONS] = group_flags(instruments)
         return conditions
 
     def valence_at(self, now_ticks: int) -> float:
@@ -79,11 +85,10 @@ class ScorePlan:
 def _bars(
     cue_sheet: CueSheet, options: ComposeOptions, asked_ticks: tuple[int, ...], end_ticks: int
 ) -> BarPlan:
-    """Bar lines on what must be answered, in the tempo asked for or that of the film's mean arousal."""
+    """Bar lines on what must be answered, in the tempo asked for at the time or that of the film's mean arousal."""
     if not options.planned_bars:
         return BarPlan.empty()
-    tempo_bpm = options.tempo_bpm
-    if tempo_bpm is None:
-        times_s = np.linspace(0.0, cue_sheet.duration_s, 100)
-        tempo_bpm = tempo_of_arousal(float(cue_sheet.affect.arousal_at(times_s).mean()))
-    return plan_bars(asked_ticks, end_ticks, tempo_bpm)
+    times_s = np.linspace(0.0, cue_sheet.duration_s, 100)
+    own_bpm = tempo_of_arousal(float(cue_sheet.affect.arousal_at(times_s).mean()))
+    directions = DirectionPlan.of(cue_sheet, options)
+    return plan_bars(asked_ticks, end_ticks, lambda ticks: directions.at(ticks).tempo_bpm or own_bpm)
