@@ -18,13 +18,13 @@ import numpy as np
 from emsync.music.vocabulary import LONGEST_SHIFT_TICKS, Vocabulary
 from emsync.types import TICK_S, TICKS_PER_S, Floats
 
-WINDOW_S = 3.0
+WINDOW_S = 2.0
 """The notes of this last stretch are counted."""
-LARGEST_PUSH = 5.0
+LARGEST_PUSH = 6.0
 """Bound of what ONs gain or lose, in nats."""
-PUSH_PER_RATIO = 1.5
+PUSH_PER_RATIO = 3.0
 """What notes e times too few add at once, in nats."""
-PUSH_PER_RATIO_AND_S = 0.75
+PUSH_PER_RATIO_AND_S = 0.5
 """What they add for each second for which they stay too few."""
 SHIFT_TILT = 0.5
 """What a step twice as long as `MIDDLE_SHIFT_TICKS` loses of what ONs gain."""
