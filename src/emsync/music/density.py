@@ -20,9 +20,9 @@ from emsync.types import TICK_S, TICKS_PER_S, Floats
 
 WINDOW_S = 2.0
 """The notes of this last stretch are counted."""
-LARGEST_PUSH = 6.0
+LARGEST_PUSH = 8.0
 """Bound of what ONs gain or lose, in nats."""
-PUSH_PER_RATIO = 3.0
+PUSH_PER_RATIO = 4.0
 """What notes e times too few add at once, in nats."""
 PUSH_PER_RATIO_AND_S = 0.5
 """What they add for each second for which they stay too few."""
@@ -90,10 +90,10 @@ class DensityShaping:
         self._kept_push = _bounded(self._kept_push + PUSH_PER_RATIO_AND_S * step_ticks * TICK_S * lack)
 
     def _lack(self, asked: float, now_ticks: int) -> float:
-        """log(asked / heard); before the piece as many notes were heard as are asked for."""
-        unheard_s = max(WINDOW_S - now_ticks * TICK_S, 0.0)
-        heard = len(self._onsets_ticks) + asked * unheard_s
-        return math.log(asked * WINDOW_S / max(heard, 0.5))
+        """log(asked / heard); in the first second the missing part of it counts as if it were as asked."""
+        now_s = now_ticks * TICK_S
+        heard = len(self._onsets_ticks) + asked * max(1.0 - now_s, 0.0)
+        return math.log(asked * min(max(now_s, 1.0), WINDOW_S) / max(heard, 0.5))
 
 
 def _bounded(push: float) -> float:
