@@ -40,7 +40,8 @@ class Limits:
 class Grammar:
     """The state of a piece being written: what sounds, how late it is, what the instant already holds.
 
-    `now_ticks` is the time of the music so far. `allowed` looks, `accept` moves on.
+    `now_ticks` is the time of the music so far. `allowed` looks, `accept` moves on. `held`, shape (440,), marks
+    notes that are not to be released by choice: they take no voice and are never overdue.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Grammar:
         self.vocabulary, self.end_ticks, self.limits = vocabulary, end_ticks, limits or Limits()
         self.bars_are_planned = bars_are_planned
         self.now_ticks = 0
+        self.held: Mask = np.zeros(NOTE_COUNT, bool)
         self._onset_ticks = np.full(NOTE_COUNT, -1, np.int64)
         self._group_of_note = group_of_note = np.arange(NOTE_COUNT) // PITCHES
         self._has_off = np.isin(group_of_note, [int(group) for group in vocabulary.off_groups])
@@ -86,9 +88,9 @@ class Grammar:
         self._plays = np.isin(self._group_of_note, [int(group) for group in groups])
 
     def sounds_beside(self, groups: frozenset[InstrumentGroup]) -> bool:
-        """True if any other group sounds now."""
+        """True if any other group sounds a note now that may be released."""
         others = ~np.isin(self._group_of_note, [int(group) for group in groups])
-        return bool((self.sounding & others).any())
+        return bool((self.sounding & ~self.held & others).any())
 
     @property
     def chord_is_due(self) -> bool:
@@ -152,6 +154,9 @@ class Grammar:
         if token in vocabulary.time_shift:
             self._last_shift_ticks = token - vocabulary.time_shift.first + 1
             self.now_ticks += self._last_shift_ticks
+            self._chord_pitches = (
+                None  # of music played by hand, a chord's pitches may come one after another
+            )
         elif token in vocabulary.off:
             self._onset_ticks[note] = -1
         elif note >= 0:
@@ -161,6 +166,16 @@ class Grammar:
             self._last_bar_ticks = self.now_ticks
         elif token == vocabulary.special("CHORD"):
             self._chord_pitches = set()
+
+    def may_be_forced(self, token: int) -> bool:
+        """Whether a token is an ON that only the number of voices forbids."""
+        note = int(self.vocabulary.notes_of(np.array(token)))
+        if self.chord_is_due or not self.vocabulary.is_on(np.array(token)):
+            return False
+        follows = self._rank < 4 or note > self._last_note
+        return bool(
+            follows and self._plays[note] and not self.sounding[note] and self.now_ticks < self.end_ticks
+        )
 
     def release_all(self) -> list[int]:
         """OFF tokens that end everything that sounds, in order."""
@@ -180,10 +195,9 @@ class Grammar:
 
     def _allowed_ons(self) -> Mask:
         """Notes after the last of this instant, not sounding, within the polyphony bounds, shape (440,)."""
-        sounding = self.sounding
-        voices = sounding.reshape(-1, PITCHES).sum(axis=1)
+        voices = self._voices()
         full = np.repeat(voices >= self.limits.voices_per_group, PITCHES)
-        ons = ~sounding & ~full & self._plays
+        ons = ~self.sounding & ~full & self._plays
         if voices.sum() >= self.limits.voices:
             ons &= ~self._has_off
         if self._rank == 4:
@@ -194,12 +208,16 @@ class Grammar:
         """OFF tokens of sounding notes, only at the beginning of an instant."""
         if self._rank > 1:
             return np.zeros(self.vocabulary.off.size, bool)
-        return np.asarray(self.sounding[self._note_of_off])
+        return np.asarray((self.sounding & ~self.held)[self._note_of_off])
+
+    def _voices(self) -> NDArray[np.int64]:
+        """How many voices of each group are taken, shape (5,)."""
+        return np.asarray((self.sounding & ~self.held).reshape(-1, PITCHES).sum(axis=1))
 
     def _overdue(self) -> Mask:
         """Notes that have sounded for as long as a note may, or whose group plays no more, shape (440,)."""
         is_long = self.now_ticks - self._onset_ticks >= self.limits.longest_note_ticks
-        return self.sounding & (is_long | ~self._plays)
+        return self.sounding & ~self.held & (is_long | ~self._plays)
 
     def _count_chord_pitch(self, index: int) -> None:
         if self._chord_pitches is not None and self._pitched[index]:
@@ -213,15 +231,15 @@ class Grammar:
         That is a little stricter than it need be, and enough never to end in a dead end: the group that could
         complete it before can do so after its lowest new pitch, too.
         """
-        sounding = self.sounding.reshape(-1, PITCHES)
+        voices = self._voices()
         fresh = (ons & self._pitched).reshape(-1, PITCHES)  # (groups, pitches): would add a pitch
         fresh[:, list(struck_pitches)] = False
-        free_voices = self.limits.voices_per_group - sounding.sum(axis=1)  # (groups,)
+        free_voices = self.limits.voices_per_group - voices  # (groups,)
         above = fresh.sum(axis=1)[:, None] - fresh.cumsum(axis=1)  # in the same group
         in_own_group = np.minimum(above, free_voices[:, None] - 1)
         in_a_group = np.minimum(fresh.sum(axis=1) - 1, free_voices)  # the note's own pitch may be lost there
         in_later_groups = np.append(np.maximum.accumulate(in_a_group[::-1])[::-1][1:], 0)
-        in_all = self.limits.voices - sounding.sum() - self._has_off.reshape(-1, PITCHES)
+        in_all = self.limits.voices - voices.sum() - self._has_off.reshape(-1, PITCHES)
         possible = np.minimum(np.maximum(in_own_group, in_later_groups[:, None]), in_all)
         due_after = CHORD_PITCHES - len(struck_pitches) - fresh
         return np.asarray(ons & (possible >= due_after).ravel())

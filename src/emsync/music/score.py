@@ -7,7 +7,7 @@ is held to the end of the film.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from emsync.errors import WeightsError
 from emsync.music.density import DensityShaping
+from emsync.music.forced_events import ForcedEvent, ForcedEvents
 from emsync.music.grammar import Grammar
 from emsync.music.guidance import guidance_rows
 from emsync.music.sampling import (
@@ -73,6 +74,7 @@ class _Place:
     narrow_steps: int
     nats: float
     own_logits: Logits
+    forced: ForcedEvents
     shapings: tuple[Shaping, ...]
 
 
@@ -86,7 +88,7 @@ class ScoreWriter:
             self.vocabulary,
             end_ticks=plan.end_ticks,
             groups=plan.groups_at(0),
-            bars_are_planned=plan.options.planned_bars,
+            bars_are_planned=plan.bars.grid is not None,
         )
         self._shapings: tuple[Shaping, ...] = (
             KeyShaping(self.vocabulary, plan),
@@ -101,12 +103,17 @@ class ScoreWriter:
         self._next_asked = self._next_bar = self._narrow_steps = 0
         self._tokens: list[int] = []
         self._nats = 0.0
+        self._forced = ForcedEvents(self.vocabulary)
         self._own_logits = np.zeros(self.vocabulary.size, np.float32)  # of the fully conditioned row
 
     @property
     def nats_per_token(self) -> float:
         """How surprised the network was by what was chosen so far; START and the ending are not chosen."""
         return self._nats / max(self._model.position - 1, 1)
+
+    def force(self, events: Iterable[ForcedEvent]) -> None:
+        """Let events come at their times, from now on or later, besides what the network chooses."""
+        self._forced = self._forced.joined_by(events)
 
     def write(self, on_progress: Callable[[float], None] | None = None) -> Piece:
         """Sample up to the last chord, hold it, release it; nothing sounds after the release."""
@@ -159,6 +166,7 @@ class ScoreWriter:
             self._narrow_steps,
             self._nats,
             self._own_logits,
+            self._forced,
             tuple(shaping.copy() for shaping in self._shapings),
         )
 
@@ -168,19 +176,21 @@ class ScoreWriter:
         del self._tokens[place.tokens :]
         self._next_asked, self._next_bar = place.next_asked, place.next_bar
         self._narrow_steps, self._nats = place.narrow_steps, place.nats
-        self._own_logits = place.own_logits
+        self._own_logits, self._forced = place.own_logits, place.forced
         self._shapings = tuple(shaping.copy() for shaping in place.shapings)
 
     def _choose(self, logits: Logits) -> int:
-        """Sample the next token; a step over the next chord that must come is cut to land on it."""
+        """Sample the next token, unless one is forced; a step over the next that must come is cut to land on it."""
         if not np.isfinite(logits).all():
             raise WeightsError(
                 "the composer's weights give numbers that are not finite; install emsync again"
             )
         due_ticks, bar_ticks = self._due_ticks(), self._bar_ticks()
+        now_ticks = self._grammar.now_ticks
+        self._grammar.held = self._forced.held(now_ticks)
         allowed = self._grammar.allowed(
-            chord_required=due_ticks == self._grammar.now_ticks,
-            bar_required=bar_ticks == self._grammar.now_ticks,
+            chord_required=due_ticks == now_ticks,
+            bar_required=bar_ticks == now_ticks,
         )
         temperature = risen_temperature(self._options.temperature, self._narrow_steps)
         distribution = probabilities(logits, allowed, temperature=temperature)
@@ -188,10 +198,14 @@ class ScoreWriter:
         is_narrow = len(candidates) <= FEW_CANDIDATES < int(allowed.sum())
         self._narrow_steps = self._narrow_steps + 1 if is_narrow else 0
         token = draw(distribution, candidates, self._rng)
+        token = self._forced.instead_of(token, self._grammar, allowed)
         if token in self.vocabulary.time_shift:
             token = self._onto_the_grid(token)
-            limits = [ticks for ticks in (due_ticks, bar_ticks, self._leave_ticks()) if ticks is not None]
-            room = min(limits, default=self._plan.end_ticks) - self._grammar.now_ticks
+            limits = (due_ticks, bar_ticks, self._forced.next_after(now_ticks), self._leave_ticks())
+            room = (
+                min((ticks for ticks in limits if ticks is not None), default=self._plan.end_ticks)
+                - now_ticks
+            )
             return min(token, self.vocabulary.shift_token(min(room, LONGEST_SHIFT_TICKS)))
         return token
 
@@ -237,8 +251,10 @@ class ScoreWriter:
 
     def _answer(self, token: int) -> None:
         """Retire boundaries: a CHORD answers the next one, a boundary that was passed is dropped."""
+        before_ticks = self._grammar.now_ticks
         self._grammar.accept(token)
         self._grammar.play(self._plan.groups_at(self._grammar.now_ticks))
+        self._forced = self._forced.after(token, before_ticks, self._grammar.now_ticks)
         self._next_bar += token == self.vocabulary.special("BAR")
         now_ticks, asked_ticks = self._grammar.now_ticks, self._plan.asked_ticks
         is_paper = self._options.sync is SyncMode.PAPER

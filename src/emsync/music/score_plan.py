@@ -12,7 +12,8 @@ from emsync.music.bar_plan import BarPlan, plan_bars, tempo_of_arousal
 from emsync.music.conditions import GROUP_CONDITIONS, Condition, bar_positions, group_flags
 from emsync.music.directions import DirectionPlan
 from emsync.music.ending import Ending
-from emsync.options import ComposeOptions
+from emsync.music.tempo_curve import plan_tempo_curve
+from emsync.options import ComposeOptions, SyncMode
 from emsync.types import TICK_S, TICKS_PER_S, CueSheet, Floats, InstrumentGroup
 
 SHORTEST_MUSIC_TICKS = 5
@@ -85,10 +86,21 @@ class ScorePlan:
 def _bars(
     cue_sheet: CueSheet, options: ComposeOptions, asked_ticks: tuple[int, ...], end_ticks: int
 ) -> BarPlan:
-    """Bar lines on what must be answered, in the tempo asked for at the time or that of the film's mean arousal."""
-    if not options.planned_bars:
+    """Bar lines or beats on what must be answered, in the tempo asked for or that of the film's mean arousal.
+
+    Raises: CueSheetError for directions that change the tempo of a tempo curve, which has one.
+    """
+    if not options.planned_bars and options.sync is not SyncMode.BEAT:
         return BarPlan.empty()
     times_s = np.linspace(0.0, cue_sheet.duration_s, 100)
     own_bpm = tempo_of_arousal(float(cue_sheet.affect.arousal_at(times_s).mean()))
     directions = DirectionPlan.of(cue_sheet, options)
-    return plan_bars(asked_ticks, end_ticks, lambda ticks: directions.at(ticks).tempo_bpm or own_bpm)
+    if options.sync is not SyncMode.BEAT:
+        return plan_bars(asked_ticks, end_ticks, lambda ticks: directions.at(ticks).tempo_bpm or own_bpm)
+    asked_bpm = directions.at(0).tempo_bpm
+    if any(asked.tempo_bpm != asked_bpm for asked in directions.asked[1:]):
+        raise CueSheetError(
+            f"{cue_sheet.title}: directions change the tempo, which `--sync beat` cannot; use `--sync exact` "
+            "or delete their tempo_bpm"
+        )
+    return plan_tempo_curve(asked_ticks, end_ticks, asked_bpm or own_bpm, is_asked=asked_bpm is not None)
