@@ -82,7 +82,7 @@ class DensityShaping:
 
     def _forget(self, now_ticks: int) -> None:
         """Drop the notes that the window has left behind."""
-        while self._onsets_ticks and self._onsets_ticks[0] <= now_ticks - WINDOW_S * TICKS_PER_S:
+        while self._onsets_ticks and self._onsets_ticks[0] < now_ticks - WINDOW_S * TICKS_PER_S:
             self._onsets_ticks.popleft()
 
     def _keep(self, step_ticks: int, now_ticks: int) -> None:
