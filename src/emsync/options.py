@@ -67,7 +67,8 @@ class ComposeOptions:
     Without a tempo, arousal sets it; without instruments, the network chooses. Without planned bars the network
     writes bar lines where it likes, as in the paper, and the tempo is its own. `key_strength` is how much notes lean
     on a key of the film's mode, which valence sets; 0 leaves harmony to the network alone. A chord that had to come
-    is the least surprising of `chord_candidates`. Guidance above 1 makes the music follow a condition more than it
+    is the least surprising of `chord_candidates`. With `themes` later sections open with the first bars of an earlier
+    one where the film feels alike. Guidance above 1 makes the music follow a condition more than it
     would by itself (classifier-free guidance, Ho & Salimans 2022).
     """
 
@@ -80,6 +81,7 @@ class ComposeOptions:
     instruments: tuple[InstrumentGroup, ...] | None = None
     key_strength: float = 1.25
     chord_candidates: int = 4
+    themes: bool = True
     affect_guidance: float = 3.0
     boundary_guidance: float = 1.0
     threads: int = 0

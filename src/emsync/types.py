@@ -253,6 +253,14 @@ class BeatGrid:
 
 
 @dataclass(frozen=True)
+class MusicSection:
+    """Where a section of the score begins, and the letter of its theme: A comes back as A."""
+
+    onset_ticks: int
+    theme: str
+
+
+@dataclass(frozen=True)
 class Composition:
     """The music for one cue sheet, on the tick grid.
 
@@ -271,3 +279,4 @@ class Composition:
     weights_sha256: str
     grid: BeatGrid | None = None
     nats_per_token: float = math.nan
+    sections: tuple[MusicSection, ...] = ()

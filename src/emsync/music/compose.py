@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from emsync.music.dynamics import shape_dynamics
+from emsync.music.form import named
 from emsync.music.guidance import guidance_rows
 from emsync.music.model import ComposerModel
 from emsync.music.score import ANSWER_WINDOW_S, NextToken, ScoreWriter
@@ -71,6 +72,7 @@ def compose_with(
         weights_sha256=weights_sha256,
         grid=plan.bars.grid,
         nats_per_token=writer.nats_per_token,
+        sections=named(plan.sections),
     )
 
 

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from emsync.errors import WeightsError
 from emsync.music.forced_events import ForcedEvent, ForcedEvents
-from emsync.music.grammar import Grammar
+from emsync.music.grammar import Grammar, Mask
 from emsync.music.guidance import guidance_rows
 from emsync.music.key_plan import KeyPlan
+from emsync.music.overlaps import without_overlaps
 from emsync.music.sampling import (
     FEW_CANDIDATES,
     draw,
@@ -28,6 +29,7 @@ from emsync.music.sampling import (
     surprise_nats,
 )
 from emsync.music.score_plan import ScorePlan
+from emsync.music.theme import Theme, events_of, in_mode, mode_change
 from emsync.music.tokenizer import Piece, decode
 from emsync.music.vocabulary import LONGEST_SHIFT_TICKS, VOCABULARIES
 from emsync.options import SyncMode
@@ -95,6 +97,8 @@ class ScoreWriter:
         self._tokens: list[int] = []
         self._nats = 0.0
         self._forced = ForcedEvents(self.vocabulary)
+        self._next_section = 0
+        self._quoted_until_ticks = 0
         self._own_logits = np.zeros(self.vocabulary.size, np.float32)  # of the fully conditioned row
 
     @property
@@ -111,6 +115,7 @@ class ScoreWriter:
         logits = self._feed(self.vocabulary.special("START"))
         most_tokens = 1000 + int(self._plan.end_ticks * TICK_S * TOKENS_PER_S_BOUND)
         while not self._last_chord_is_struck():
+            self._open_section()
             due_ticks = self._due_ticks()
             token = self._choose(logits)
             logits = self._take(token)
@@ -130,9 +135,50 @@ class ScoreWriter:
         piece.notes["duration_ticks"] = np.minimum(piece.notes["duration_ticks"], room)
         return piece
 
+    def _open_section(self) -> None:
+        """At the beginning of a section that brings a theme back, let go of all notes and quote the theme."""
+        sections, now_ticks = self._plan.sections, self._grammar.now_ticks
+        if self._next_section == len(sections) or now_ticks < sections[self._next_section].start_ticks:
+            return
+        section = sections[self._next_section]
+        self._next_section += 1
+        if section.returns_to is None or not self._options.themes or now_ticks > section.start_ticks:
+            return
+        source = sections[section.returns_to]
+        piece = decode(np.array(self._tokens, np.uint16), self.vocabulary)
+        theme = Theme.of(piece, self._plan.bars, source.start_ticks, source.stop_ticks)
+        if theme is None:
+            return
+        later = [ticks for ticks in self._plan.asked_ticks if ticks > now_ticks]
+        notes, chords, stop_ticks = theme.quoted(self._plan.bars, now_ticks, min(section.stop_ticks, *later))
+        moves = mode_change(
+            self._plan.valence_at(source.start_ticks), self._plan.valence_at(section.start_ticks)
+        )
+        notes = without_overlaps(in_mode(notes, self._plan.tonic, moves))
+        released = [ForcedEvent(now_ticks, off) for off in self._grammar.release_all()]
+        self.force([*released, *events_of(notes, chords, self.vocabulary)])
+        self._quoted_until_ticks = stop_ticks
+
+    @property
+    def _is_quoting(self) -> bool:
+        return self._grammar.now_ticks < self._quoted_until_ticks
+
+    def _quote(self, allowed: Mask) -> int | None:
+        """What a quotation does besides its forced events: bar lines, due chords, steps; None: ask the network."""
+        now_ticks = self._grammar.now_ticks
+        bar, chord = self.vocabulary.special("BAR"), self.vocabulary.special("CHORD")
+        if self._grammar.chord_is_due:
+            return None
+        if self._bar_ticks() == now_ticks and allowed[bar]:
+            return bar
+        if self._due_ticks() == now_ticks and allowed[chord]:
+            return chord
+        steps = np.flatnonzero(allowed[self.vocabulary.time_shift.first : self.vocabulary.time_shift.stop])
+        return self.vocabulary.shift_token(int(steps[-1]) + 1) if len(steps) else None
+
     def _strike_chord(self, logits: Logits) -> Logits:
         """Sample a few chords after a CHORD that had to come and keep the least surprising; logits after it."""
-        if self._options.chord_candidates == 1:
+        if self._options.chord_candidates == 1 or self._is_quoting:
             return logits
         before = self._place()
         chords: list[tuple[float, list[int]]] = []
@@ -181,12 +227,8 @@ class ScoreWriter:
             chord_required=due_ticks == now_ticks,
             bar_required=bar_ticks == now_ticks,
         )
-        temperature = risen_temperature(self._options.temperature, self._narrow_steps)
-        distribution = probabilities(logits, allowed, temperature=temperature)
-        candidates = nucleus(distribution, self._options.top_p)
-        is_narrow = len(candidates) <= FEW_CANDIDATES < int(allowed.sum())
-        self._narrow_steps = self._narrow_steps + 1 if is_narrow else 0
-        token = draw(distribution, candidates, self._rng)
+        token = self._quote(allowed) if self._is_quoting else None
+        token = self._sample(logits, allowed) if token is None else token
         token = self._forced.instead_of(token, self._grammar, allowed)
         if token in self.vocabulary.time_shift:
             token = self._onto_the_grid(token)
@@ -197,6 +239,15 @@ class ScoreWriter:
             )
             return min(token, self.vocabulary.shift_token(min(room, LONGEST_SHIFT_TICKS)))
         return token
+
+    def _sample(self, logits: Logits, allowed: Mask) -> int:
+        """A token of the nucleus, the temperature risen where the nucleus stayed narrow."""
+        temperature = risen_temperature(self._options.temperature, self._narrow_steps)
+        distribution = probabilities(logits, allowed, temperature=temperature)
+        candidates = nucleus(distribution, self._options.top_p)
+        is_narrow = len(candidates) <= FEW_CANDIDATES < int(allowed.sum())
+        self._narrow_steps = self._narrow_steps + 1 if is_narrow else 0
+        return draw(distribution, candidates, self._rng)
 
     def _onto_the_grid(self, token: int) -> int:
         """A time shift that ends on a 16th or triplet if it would end next to one; the longest may go on."""

@@ -10,6 +10,7 @@ from emsync.errors import CueSheetError
 from emsync.music.bar_plan import BarPlan, plan_bars, tempo_of_arousal
 from emsync.music.conditions import GROUP_CONDITIONS, Condition, bar_positions, group_flags
 from emsync.music.ending import Ending
+from emsync.music.form import Section, sections_of
 from emsync.music.tempo_curve import plan_tempo_curve
 from emsync.options import ComposeOptions, SyncMode
 from emsync.types import TICK_S, TICKS_PER_S, CueSheet, Floats, InstrumentGroup
@@ -30,6 +31,7 @@ class ScorePlan:
     ending: Ending
     asked_ticks: tuple[int, ...]
     bars: BarPlan
+    sections: tuple[Section, ...]
     tonic: int
 
     @classmethod
@@ -43,7 +45,8 @@ class ScorePlan:
         asked_ticks = (*sorted({ticks for ticks in boundaries_ticks if ticks < ending.chord_ticks}),)
         asked_ticks = (*asked_ticks, ending.chord_ticks)
         bars = _bars(cue_sheet, options, asked_ticks, end_ticks)
-        return cls(cue_sheet, options, end_ticks, ending, asked_ticks, bars, tonic)
+        sections = sections_of(cue_sheet, bars, ending.chord_ticks)
+        return cls(cue_sheet, options, end_ticks, ending, asked_ticks, bars, sections, tonic)
 
     @property
     def groups(self) -> frozenset[InstrumentGroup]:
