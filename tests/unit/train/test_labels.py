@@ -13,11 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emsync.music import affect_reading
+from emsync.music.affect_reading import AffectLabeller
+from emsync.music.music_features import FEATURE_NAMES, music_features
 from emsync.types import NOTE_DTYPE, InstrumentGroup, Notes
-from emsync_train import affect_fit, labels
-from emsync_train.labels import AffectLabeller
-from emsync_train.music_features import FEATURE_NAMES, music_features
+from emsync.weights import ASSETS
+from emsync_train import affect_fit
 
+SHIPPED = ASSETS / "affect_regressor.json"
 MAJOR, MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10)
 PIANO, DRUMS, BASS = InstrumentGroup.PIANO, InstrumentGroup.DRUMS, InstrumentGroup.BASS
 
@@ -177,7 +180,7 @@ def test_silence_takes_the_features_of_its_nearest_neighbour() -> None:
     early = scale(MAJOR, tonic=60, gap_ticks=25, duration_s=12.0)
     late = scale(MINOR, tonic=50, gap_ticks=125, duration_s=12.0)
     late["onset_ticks"] += 60 * 125
-    features = labels.piece_features(np.concatenate([early, late]), 72.0, 4.0, 8.0)
+    features = affect_reading.piece_features(np.concatenate([early, late]), 72.0, 4.0, 8.0)
     assert features is not None
     assert np.array_equal(features[5], features[3])
     assert np.array_equal(features[12], features[14])
@@ -210,7 +213,7 @@ def test_labels_are_finite_and_within_bounds_whatever_the_notes(
 
 def test_nearest_index_prefers_the_earlier_of_two() -> None:
     points = np.array([1, 5])
-    assert labels.nearest_index(points, np.arange(7)).tolist() == [0, 0, 0, 0, 1, 1, 1]
+    assert affect_reading.nearest_index(points, np.arange(7)).tolist() == [0, 0, 0, 0, 1, 1, 1]
 
 
 def test_a_file_that_is_no_regressor_is_refused(tmp_path: Path) -> None:
@@ -261,7 +264,7 @@ def test_weighted_quantiles_follow_the_weights() -> None:
 def test_the_map_puts_the_corpus_median_at_zero() -> None:
     generator = np.random.default_rng(2)
     names = ("mode",)
-    regressor = labels.Regressor(names, np.zeros(1), np.ones(1), 3.0, 0.2, np.array([0.1]))
+    regressor = affect_reading.Regressor(names, np.zeros(1), np.ones(1), 3.0, 0.2, np.array([0.1]))
     corpus = [
         affect_fit.CorpusSample(generator.normal(size=(30, len(FEATURE_NAMES))), 1.0) for _ in range(40)
     ]
@@ -278,14 +281,14 @@ def test_annotator_noise_is_recovered_from_mean_and_median() -> None:
 
 
 def test_shipped_regressor_states_what_it_was_fitted_on() -> None:
-    document = json.loads(labels.DEFAULT_PATH.read_text(encoding="utf-8"))
+    document = json.loads(SHIPPED.read_text(encoding="utf-8"))
     assert document["fit"]["pieces"] == 171
     assert set(document["features"]["names"]) <= set(FEATURE_NAMES)
-    assert labels.DEFAULT_PATH.stat().st_size < 10_000
+    assert SHIPPED.stat().st_size < 10_000
 
 
 def test_the_table_in_the_docs_is_the_one_that_was_measured() -> None:
-    measured = json.loads(labels.DEFAULT_PATH.read_text(encoding="utf-8"))["fit"]["cross_validated"]
+    measured = json.loads(SHIPPED.read_text(encoding="utf-8"))["fit"]["cross_validated"]
     docs = (Path(__file__).parents[3] / "docs" / "affect-labels.md").read_text(encoding="utf-8")
     for how, found in measured.items():
         for axis, figures in found.items():
