@@ -117,6 +117,10 @@ Boundaries = Annotated[
 
 # How music is composed.
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, metavar="NUMBER", help="Same seed, same music.")]
+Takes = Annotated[
+    int, typer.Option(min=1, max=64, metavar="NUMBER", help="Compose so many, seed by seed; keep the best.")
+]
+KeepTakes = Annotated[bool, typer.Option("--keep-takes", help="Write every take, too, as NAME.take1.mid ...")]
 Sync = Annotated[SyncMode, typer.Option(help="exact: each boundary gets its chord; paper: none is forced.")]
 Temperature = Annotated[
     float, typer.Option(callback=_temperature, metavar="NUMBER", help="Above 1 is more daring.")
