@@ -72,6 +72,7 @@ def composer_module(compose: Callable[..., Composition] = plain_chords) -> Modul
         return [compose(cue_sheet, replace(options, seed=seed), **values) for seed in seeds]
 
     module = ModuleType(COMPOSER)
+    module.compose = compose  # type: ignore[attr-defined]
     module.compose_takes = compose_takes  # type: ignore[attr-defined]
     return module
 

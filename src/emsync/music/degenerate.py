@@ -145,6 +145,6 @@ PATTERNS = (
     Pattern("note storm", densest_notes_per_s, 40, "a storm of {value:.0f} notes a second"),
     Pattern("drums alone", drums_alone_s, 4, "drums alone for {value:.1f} s"),
     Pattern("one group alone", one_group_alone_s, 12, "one group alone for {value:.1f} s"),
-    Pattern("held notes", held_share, 0.25, "{value:.0%} of its notes held for as long as a note may be"),
+    Pattern("held notes", held_share, 0.4, "{value:.0%} of its notes held for as long as a note may be"),
 )
 """Limits: see `docs/composing.md`."""
