@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "output_file": {"errors"},
     "weights": {"errors"},
     **dict.fromkeys(STAGES, FOUNDATION),
+    "music": FOUNDATION | {"metrics"},
     "metrics": FOUNDATION,
     "affect_metrics": FOUNDATION,
     "self_similarity": FOUNDATION | {"metrics"},

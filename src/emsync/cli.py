@@ -70,6 +70,8 @@ def score(
     film: arg.Film,
     output: arg.Output = None,
     seed: arg.Seed = ComposeOptions.seed,
+    takes: arg.Takes = ComposeOptions.takes,
+    keep_takes: arg.KeepTakes = ComposeOptions.keep_takes,
     original_sound: arg.Original = MuxOptions.original_sound,
     hit: arg.HitPoints = None,
     boundaries: arg.Boundaries = None,
@@ -111,13 +113,15 @@ def score(
                 instruments=_groups(instruments),
                 affect_guidance=affect_guidance,
                 boundary_guidance=boundary_guidance,
+                takes=takes,
+                keep_takes=keep_takes,
                 threads=threads,
             ),
             render=RenderOptions(soundfont=soundfont, stems=stems),
             mux=MuxOptions(original_sound=original_sound, audio_stream=audio_stream),
         )
         with progress_bars(not quiet) as on_progress:
-            outputs = OutputPaths.of(film, output, stems=stems)
+            outputs = OutputPaths.of(film, output, stems=stems, takes=takes if keep_takes else 0)
             result = pipeline.score(film, outputs, options, overwrite=force, on_progress=on_progress)
         told = report.score_as_json(result), report.score_for_people(result)
         _tell(*told, as_json=as_json, quiet=quiet)
@@ -167,6 +171,8 @@ def compose(
     cues: arg.CueSheetFile,
     output: arg.Output = None,
     seed: arg.Seed = ComposeOptions.seed,
+    takes: arg.Takes = ComposeOptions.takes,
+    keep_takes: arg.KeepTakes = ComposeOptions.keep_takes,
     sync: arg.Sync = ComposeOptions.sync,
     temperature: arg.Temperature = ComposeOptions.temperature,
     top_p: arg.TopP = ComposeOptions.top_p,
@@ -185,9 +191,10 @@ def compose(
     """
     with _one_line_errors():
         from emsync import pipeline, report
-        from emsync.output_paths import midi_beside
+        from emsync.output_paths import midi_beside, takes_beside
 
         path = output or midi_beside(cues)
+        take_files = takes_beside(path, takes) if keep_takes else ()
         options = ComposeOptions(
             seed=seed,
             sync=sync,
@@ -197,11 +204,16 @@ def compose(
             instruments=_groups(instruments),
             affect_guidance=affect_guidance,
             boundary_guidance=boundary_guidance,
+            takes=takes,
+            keep_takes=keep_takes,
             threads=threads,
         )
         with progress_bars(not quiet) as on_progress:
             music = pipeline.compose(cues, path, options, overwrite=force, on_progress=on_progress)
-        told = report.music_as_json(path, music), report.music_for_people(path, music)
+        told = (
+            report.music_as_json(path, music, take_files=take_files),
+            report.music_for_people(path, music, take_files=take_files),
+        )
         _tell(*told, as_json=as_json, quiet=quiet)
 
 

@@ -68,8 +68,9 @@ class ComposeOptions:
     writes bar lines where it likes, as in the paper, and the tempo is its own. `key_strength` is how much notes lean
     on a key of the film's mode, which valence sets; 0 leaves harmony to the network alone. A chord that had to come
     is the least surprising of `chord_candidates`. With `themes` later sections open with the first bars of an earlier
-    one where the film feels alike. Guidance above 1 makes the music follow a condition more than it
-    would by itself (classifier-free guidance, Ho & Salimans 2022).
+    one where the film feels alike. Guidance above 1 makes the music follow a condition more than it would by itself
+    (classifier-free guidance, Ho & Salimans 2022). Of `takes` pieces, with the seeds `seed`, `seed` + 1 and so on, the
+    best is kept; `keep_takes` writes all of them.
     """
 
     seed: int = 0
@@ -84,6 +85,8 @@ class ComposeOptions:
     themes: bool = True
     affect_guidance: float = 3.0
     boundary_guidance: float = 1.0
+    takes: int = 1
+    keep_takes: bool = False
     threads: int = 0
 
 
