@@ -20,6 +20,7 @@ import typer
 
 from emsync import __version__
 from emsync import cli_arguments as arg
+from emsync.control import parse_density, parse_key
 from emsync.errors import EmsyncError
 from emsync.options import (
     ComposeOptions,
@@ -82,6 +83,8 @@ def score(
     top_p: arg.TopP = ComposeOptions.top_p,
     tempo: arg.Tempo = ComposeOptions.tempo_bpm,
     instruments: arg.Instruments = None,
+    key: arg.Key = None,
+    density: arg.Density = None,
     affect_guidance: arg.AffectGuidance = ComposeOptions.affect_guidance,
     boundary_guidance: arg.BoundaryGuidance = ComposeOptions.boundary_guidance,
     soundfont: arg.Soundfont = RenderOptions.soundfont,
@@ -111,6 +114,8 @@ def score(
                 top_p=top_p,
                 tempo_bpm=tempo,
                 instruments=_groups(instruments),
+                key=None if key is None else parse_key(key),
+                density=None if density is None else parse_density(density),
                 affect_guidance=affect_guidance,
                 boundary_guidance=boundary_guidance,
                 takes=takes,
@@ -178,6 +183,8 @@ def compose(
     top_p: arg.TopP = ComposeOptions.top_p,
     tempo: arg.Tempo = ComposeOptions.tempo_bpm,
     instruments: arg.Instruments = None,
+    key: arg.Key = None,
+    density: arg.Density = None,
     affect_guidance: arg.AffectGuidance = ComposeOptions.affect_guidance,
     boundary_guidance: arg.BoundaryGuidance = ComposeOptions.boundary_guidance,
     threads: arg.Threads = ComposeOptions.threads,
@@ -202,6 +209,8 @@ def compose(
             top_p=top_p,
             tempo_bpm=tempo,
             instruments=_groups(instruments),
+            key=None if key is None else parse_key(key),
+            density=None if density is None else parse_density(density),
             affect_guidance=affect_guidance,
             boundary_guidance=boundary_guidance,
             takes=takes,

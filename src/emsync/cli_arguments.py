@@ -6,11 +6,13 @@ Defaults are not here: each command takes them from `emsync.options`.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from emsync.control import parse_density, parse_key
 from emsync.options import OriginalSound, SyncMode
 
 INSTRUMENTS = ("drums", "bass", "guitar", "piano", "strings")
@@ -69,6 +71,23 @@ def instrument_names(listed: str) -> tuple[str, ...]:
 def _instruments(value: str | None) -> str | None:
     if value is not None:
         instrument_names(value)
+    return value
+
+
+def _key(value: str | None) -> str | None:
+    return _checked(value, parse_key)
+
+
+def _density(value: str | None) -> str | None:
+    return _checked(value, parse_density)
+
+
+def _checked(value: str | None, parse: Callable[[str], object]) -> str | None:
+    try:
+        if value is not None:
+            parse(value)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}.") from error
     return value
 
 
@@ -138,6 +157,18 @@ Tempo = Annotated[
 Instruments = Annotated[
     str | None,
     typer.Option(callback=_instruments, metavar="LIST", help=f"Who plays: some of {','.join(INSTRUMENTS)}."),
+]
+Key = Annotated[
+    str | None,
+    typer.Option(
+        callback=_key, metavar="KEY", help="Such as C, 'A minor', 'Bb major'; else valence sets the mode."
+    ),
+]
+Density = Annotated[
+    str | None,
+    typer.Option(
+        callback=_density, metavar="DENSITY", help="Notes a second, 0.5 to 40, or sparse, medium or dense."
+    ),
 ]
 AffectGuidance = Annotated[
     float,

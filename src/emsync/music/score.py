@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.errors import WeightsError
+from emsync.music.density import DensityShaping
 from emsync.music.forced_events import ForcedEvent, ForcedEvents
 from emsync.music.grammar import Grammar, Mask
 from emsync.music.guidance import guidance_rows
-from emsync.music.key_plan import KeyPlan
-from emsync.music.overlaps import without_overlaps
+from emsync.music.quotation import quote_theme
 from emsync.music.sampling import (
     FEW_CANDIDATES,
     draw,
@@ -29,7 +29,7 @@ from emsync.music.sampling import (
     surprise_nats,
 )
 from emsync.music.score_plan import ScorePlan
-from emsync.music.theme import Theme, events_of, in_mode, mode_change
+from emsync.music.shaping import KeyShaping, Shaping
 from emsync.music.tokenizer import Piece, decode
 from emsync.music.vocabulary import LONGEST_SHIFT_TICKS, VOCABULARIES
 from emsync.options import SyncMode
@@ -76,6 +76,7 @@ class _Place:
     nats: float
     own_logits: Logits
     forced: ForcedEvents
+    shapings: tuple[Shaping, ...]
 
 
 class ScoreWriter:
@@ -87,10 +88,17 @@ class ScoreWriter:
         self._grammar = Grammar(
             self.vocabulary,
             end_ticks=plan.end_ticks,
-            groups=plan.groups,
+            groups=plan.groups_at(0),
             bars_are_planned=plan.bars.grid is not None,
         )
-        self._key = KeyPlan(self.vocabulary, tonic=plan.tonic, strength=plan.options.key_strength)
+        self._shapings: tuple[Shaping, ...] = (
+            KeyShaping(self.vocabulary, plan),
+            DensityShaping(
+                self.vocabulary,
+                lambda ticks: plan.directions.at(ticks).density,
+                ceiling=plan.options.density_ceiling,
+            ),
+        )
         self._rows = guidance_rows(plan.options)
         self._row_weights = np.array([row.weight for row in self._rows], np.float32)
         self._next_asked = self._next_bar = self._narrow_steps = 0
@@ -144,37 +152,29 @@ class ScoreWriter:
         self._next_section += 1
         if section.returns_to is None or not self._options.themes or now_ticks > section.start_ticks:
             return
-        source = sections[section.returns_to]
         piece = decode(np.array(self._tokens, np.uint16), self.vocabulary)
-        theme = Theme.of(piece, self._plan.bars, source.start_ticks, source.stop_ticks)
-        if theme is None:
-            return
-        later = [ticks for ticks in self._plan.asked_ticks if ticks > now_ticks]
-        notes, chords, stop_ticks = theme.quoted(self._plan.bars, now_ticks, min(section.stop_ticks, *later))
-        moves = mode_change(
-            self._plan.valence_at(source.start_ticks), self._plan.valence_at(section.start_ticks)
-        )
-        notes = without_overlaps(in_mode(notes, self._plan.tonic, moves))
+        quotation = quote_theme(self._plan, piece, section, self.vocabulary)
         released = [ForcedEvent(now_ticks, off) for off in self._grammar.release_all()]
-        self.force([*released, *events_of(notes, chords, self.vocabulary)])
-        self._quoted_until_ticks = stop_ticks
+        self.force([*released, *quotation.events] if quotation.events else [])
+        self._quoted_until_ticks = quotation.stop_ticks
 
     @property
     def _is_quoting(self) -> bool:
         return self._grammar.now_ticks < self._quoted_until_ticks
 
     def _quote(self, allowed: Mask) -> int | None:
-        """What a quotation does besides its forced events: bar lines, due chords, steps; None: ask the network."""
-        now_ticks = self._grammar.now_ticks
-        bar, chord = self.vocabulary.special("BAR"), self.vocabulary.special("CHORD")
-        if self._grammar.chord_is_due:
-            return None
-        if self._bar_ticks() == now_ticks and allowed[bar]:
-            return bar
-        if self._due_ticks() == now_ticks and allowed[chord]:
-            return chord
-        steps = np.flatnonzero(allowed[self.vocabulary.time_shift.first : self.vocabulary.time_shift.stop])
-        return self.vocabulary.shift_token(int(steps[-1]) + 1) if len(steps) else None
+        """What a quotation does: its forced events, bar lines, due chords, steps; None: ask the network."""
+        now_ticks, step = self._grammar.now_ticks, self.vocabulary.time_shift
+        chosen = self.vocabulary.shift_token(LONGEST_SHIFT_TICKS)
+        required = (("BAR", self._bar_ticks()), ("CHORD", self._due_ticks()))
+        for name, ticks in required:
+            if ticks == now_ticks and allowed[self.vocabulary.special(name)]:
+                return self._forced.instead_of(self.vocabulary.special(name), self._grammar, allowed)
+        forced = self._forced.instead_of(chosen, self._grammar, allowed)
+        if forced != chosen:
+            return forced
+        steps = np.flatnonzero(allowed[step.first : step.stop])
+        return step.first + int(steps[-1]) if len(steps) else None
 
     def _strike_chord(self, logits: Logits) -> Logits:
         """Sample a few chords after a CHORD that had to come and keep the least surprising; logits after it."""
@@ -204,6 +204,7 @@ class ScoreWriter:
             self._nats,
             self._own_logits,
             self._forced,
+            tuple(shaping.copy() for shaping in self._shapings),
         )
 
     def _go_back(self, place: _Place) -> None:
@@ -213,6 +214,7 @@ class ScoreWriter:
         self._next_asked, self._next_bar = place.next_asked, place.next_bar
         self._narrow_steps, self._nats = place.narrow_steps, place.nats
         self._own_logits, self._forced = place.own_logits, place.forced
+        self._shapings = tuple(shaping.copy() for shaping in place.shapings)
 
     def _choose(self, logits: Logits) -> int:
         """Sample the next token, unless one is forced; a step over the next that must come is cut to land on it."""
@@ -228,11 +230,11 @@ class ScoreWriter:
             bar_required=bar_ticks == now_ticks,
         )
         token = self._quote(allowed) if self._is_quoting else None
-        token = self._sample(logits, allowed) if token is None else token
-        token = self._forced.instead_of(token, self._grammar, allowed)
+        if token is None:
+            token = self._forced.instead_of(self._sample(logits, allowed), self._grammar, allowed)
         if token in self.vocabulary.time_shift:
             token = self._onto_the_grid(token)
-            limits = (due_ticks, bar_ticks, self._forced.next_after(now_ticks))
+            limits = (due_ticks, bar_ticks, self._forced.next_after(now_ticks), self._leave_ticks())
             room = (
                 min((ticks for ticks in limits if ticks is not None), default=self._plan.end_ticks)
                 - now_ticks
@@ -263,6 +265,14 @@ class ScoreWriter:
         bars_ticks = self._plan.bars.bars_ticks
         return int(bars_ticks[self._next_bar]) if self._next_bar < len(bars_ticks) else None
 
+    def _leave_ticks(self) -> int | None:
+        """When a group that sounds now must stop at the next direction."""
+        directions = self._plan.directions
+        next_ticks = directions.next_after(self._grammar.now_ticks)
+        if next_ticks is None or not self._grammar.sounds_beside(directions.at(next_ticks).groups):
+            return None
+        return next_ticks
+
     def _next_asked_ticks(self) -> int | None:
         """The next moment that is not answered yet."""
         asked_ticks = self._plan.asked_ticks
@@ -285,6 +295,7 @@ class ScoreWriter:
         """Retire boundaries: a CHORD answers the next one, a boundary that was passed is dropped."""
         before_ticks = self._grammar.now_ticks
         self._grammar.accept(token)
+        self._grammar.play(self._plan.groups_at(self._grammar.now_ticks))
         self._forced = self._forced.after(token, before_ticks, self._grammar.now_ticks)
         self._next_bar += token == self.vocabulary.special("BAR")
         now_ticks, asked_ticks = self._grammar.now_ticks, self._plan.asked_ticks
@@ -308,6 +319,8 @@ class ScoreWriter:
     def _feed(self, token: int) -> Logits:
         """Append a token and return the logits of the next, under the conditions of the music's time now."""
         self._tokens.append(token)
+        for shaping in self._shapings:
+            shaping.accept(token, self._grammar.now_ticks)
         rows, now_ticks = len(self._rows), self._grammar.now_ticks
         now = self._plan.conditions_at(now_ticks, self._next_asked_ticks(), self._model.horizon_s)
         conditions = np.repeat(now[None, None], rows, axis=0).astype(np.float32)
@@ -316,7 +329,8 @@ class ScoreWriter:
         logits: Logits = self._model.step(np.full((rows, 1), token, np.int64), conditions)
         self._own_logits = logits[0]
         guided = logits[0] if rows == 1 else self._row_weights @ logits
-        return np.asarray(guided + self._key.bias(self._plan.valence_at(now_ticks)), np.float32)
+        shaped = sum((shaping.bias(now_ticks) for shaping in self._shapings), guided)
+        return np.asarray(shaped, np.float32)
 
     def _hold_to_the_end(self) -> None:
         """Replace what followed the last chord by its resonance: hold, release together, silence, END."""

@@ -6,19 +6,17 @@ thirds, sixths and sevenths of the key change with it: the theme in minor, or in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from emsync.control import Key, Mode
 from emsync.music.bar_plan import BarPlan
-from emsync.music.forced_events import ForcedEvent
-from emsync.music.tokenizer import Piece, on_tokens
-from emsync.music.vocabulary import HIGHEST_PITCH, LOWEST_PITCH, Vocabulary
+from emsync.music.tokenizer import Piece
+from emsync.music.vocabulary import HIGHEST_PITCH, LOWEST_PITCH
 from emsync.types import Floats, InstrumentGroup, Notes, Ticks
 
 THEME_BARS = 4
-CLEAR_VALENCE = 0.1
 TO_MINOR = {4: -1, 9: -1, 11: -1}
 TO_MAJOR = {3: 1, 8: 1, 10: 1}
 """By how much the degrees of a key, in semitones above its tonic, move when the mode changes."""
@@ -74,40 +72,22 @@ class Theme:
         return notes, chords, int(_ticks_at(np.array([float(first + beats)]), bars)[0])
 
 
-def mode_change(valence_before: float, valence_now: float) -> dict[int, int]:
-    """How degrees move between the modes of two valences, below 0 minor and above 0 major; not at all near 0.
+def in_key(notes: Notes, before: Key, now: Key) -> Notes:
+    """The same notes moved from one key to another by the nearest way; drums stay.
 
-    >>> mode_change(0.5, -0.5) == TO_MINOR, mode_change(-0.5, -0.2), mode_change(0.5, -0.02)
-    (True, {}, {})
+    If the modes differ, thirds, sixths and sevenths move with them; a key without a mode changes none.
     """
-    if min(abs(valence_before), abs(valence_now)) < CLEAR_VALENCE or valence_before * valence_now > 0:
-        return {}
-    return TO_MINOR if valence_now < 0 else TO_MAJOR
-
-
-def in_mode(notes: Notes, tonic: int, moves: dict[int, int]) -> Notes:
-    """The same notes with some degrees of the key moved; drums stay."""
+    moves: dict[int, int] = {}
+    if before.mode and now.mode and before.mode is not now.mode:
+        moves = TO_MINOR if now.mode is Mode.MINOR else TO_MAJOR
+    by_degree = np.array([moves.get(degree, 0) for degree in range(12)])
+    transposed = (now.tonic - before.tonic + 5) % 12 - 5
     moved = notes.copy()
     pitched = notes["group"] != InstrumentGroup.DRUMS
-    by_degree = np.array([moves.get(degree, 0) for degree in range(12)])
     pitches = notes["pitch"].astype(np.int64)
-    pitches = np.where(pitched, pitches + by_degree[(pitches - tonic) % 12], pitches)
+    pitches = np.where(pitched, pitches + transposed + by_degree[(pitches - before.tonic) % 12], pitches)
     moved["pitch"] = np.clip(pitches, LOWEST_PITCH, HIGHEST_PITCH)
     return moved
-
-
-def events_of(notes: Notes, chords_ticks: Iterable[int], vocabulary: Vocabulary) -> Iterator[ForcedEvent]:
-    """ONs, OFFs and CHORDs of a quotation."""
-    for ticks in chords_ticks:
-        yield ForcedEvent(int(ticks), vocabulary.special("CHORD"))
-    ons = on_tokens(notes, vocabulary).tolist()
-    for on, note in zip(
-        ons, notes[["onset_ticks", "duration_ticks", "group", "pitch"]].tolist(), strict=True
-    ):
-        onset, duration, group, pitch = note
-        yield ForcedEvent(onset, on)
-        if group in vocabulary.off_groups:
-            yield ForcedEvent(onset + duration, vocabulary.off_token(InstrumentGroup(group), pitch))
 
 
 def _whole_bars(bars: BarPlan, start_ticks: int, stop_ticks: int) -> tuple[int, int]:
