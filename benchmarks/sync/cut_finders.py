@@ -43,9 +43,7 @@ def cut_finders() -> dict[str, CutFinder]:
 
 def _ours(name: str) -> CutFinder:
     def find(path: Path) -> Floats:
-        seen = scan(
-            probe(path), detector=detector_named(name), frames_per_s=1.0, on_frame=lambda frame: None
-        )
+        seen = scan(probe(path), detector=detector_named(name), frames_per_s=1.0, on_frame=lambda frame: None)
         return np.array([cut.time_s for cut in seen.cuts], np.float64)
 
     return find
