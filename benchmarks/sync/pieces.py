@@ -1,12 +1,11 @@
-"""Compose, render and listen to one piece per film and condition; a JSON line for each, so that a run can go on."""
+"""Compose, render and listen to one piece."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,10 @@ from typing import Any
 import numpy as np
 from benchmarks.sync.films import Film, others_of_its_kind, without_boundaries
 from benchmarks.sync.listening_model import ListeningModel
+from benchmarks.sync.records import ANSWERS, NONE_GIVEN, Record
 from benchmarks.sync.sound import listen, rises_s
 
 import emsync.music
-from emsync.errors import InputError
 from emsync.music.compose import compose_with, guidance_rows
 from emsync.music.model import ComposerModel
 from emsync.options import ComposeOptions, SyncMode
@@ -25,35 +24,6 @@ from emsync.types import Composition, Floats
 from emsync.weights import COMPOSER, load_weights, weights_entry
 from emsync_train.evaluation.boundaries import announced_chords_s, struck_chords_s
 from emsync_train.evaluation.music import FIGURES, Stretch
-
-NONE_GIVEN = "none given"
-"""Composed in the paper's mode for the same film without a cut or boundary: no conditioning."""
-CONDITIONS = (*(mode.value for mode in SyncMode), NONE_GIVEN)
-ANSWERS = ("announced", "struck", "audio_onsets", "audio_beats")
-"""What may answer a cut: CHORD tokens; three pitches struck at once and held; onsets, beats heard in the sound."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """All that is kept of one piece. Times in seconds up to the end of what is measured; None for what is undefined.
-
-    `rises_s` has an entry per boundary, `chance_rises_s` one per boundary of the other films of its kind.
-    """
-
-    film: str
-    kind: str
-    condition: str
-    settings: dict[str, Any]
-    cuts_s: list[float]
-    boundaries_s: list[float]
-    answers_s: dict[str, list[float]]
-    rises_s: list[float | None]
-    chance_rises_s: list[float | None]
-    tokens: int
-    nats: float
-    note_count: int
-    compose_s: float
-    music: dict[str, float | None] = field(default_factory=dict)
 
 
 def settings_of(duration_s: float) -> dict[str, Any]:
@@ -78,44 +48,6 @@ def code_sha256() -> str:
     for path in sorted(Path(emsync.music.__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
-
-
-def read_records(path: Path, settings: dict[str, Any]) -> list[Record]:
-    """What an earlier run left; a last line that broke off is left out.
-
-    Raises: InputError if it was made with other settings, so that figures never mix two composers.
-    """
-    if not path.exists():
-        return []
-    lines = path.read_text("utf-8").split("\n")[:-1]
-    records = [Record(**json.loads(line)) for line in lines]
-    for number, record in enumerate(records, start=1):
-        if record.settings != settings:
-            raise InputError(
-                f"{path}:{number}: made with {record.settings}, now {settings}; name another work folder"
-            )
-    return records
-
-
-def append_record(path: Path, record: Record) -> None:
-    """Add one line; a line that broke off before it is cut away first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    whole = path.read_text("utf-8") if path.exists() else ""
-    if whole and not whole.endswith("\n"):
-        path.write_text(whole[: whole.rfind("\n") + 1], "utf-8")
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(record), allow_nan=False) + "\n")
-
-
-def missing_pieces(
-    films: Sequence[Film], records: Sequence[Record], conditions: Sequence[str] = CONDITIONS
-) -> Iterator[tuple[int, Film, str]]:
-    """Seed, film and condition of every piece not yet made; all conditions of a film before the next film."""
-    done = {(record.film, record.condition) for record in records}
-    for number, film in enumerate(films):
-        for condition in conditions:
-            if (film.name, condition) not in done:
-                yield number, film, condition
 
 
 def make_piece(number: int, film: Film, condition: str, *, films: Sequence[Film], threads: int) -> Record:

@@ -20,14 +20,8 @@ from typing import Any
 import numpy as np
 from benchmarks.sync.films import films
 from benchmarks.sync.human import human_stretches
-from benchmarks.sync.pieces import (
-    CONDITIONS,
-    append_record,
-    make_piece,
-    missing_pieces,
-    read_records,
-    settings_of,
-)
+from benchmarks.sync.pieces import make_piece, settings_of
+from benchmarks.sync.records import CONDITIONS, append_record, missing_pieces, read_records
 from benchmarks.sync.summary import music, summary
 
 from emsync.errors import EmsyncError

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from benchmarks.sync.pieces import ANSWERS, Record
+from benchmarks.sync.records import ANSWERS, Record
 from scipy import stats
 
 from emsync import metrics
