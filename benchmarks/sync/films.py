@@ -3,8 +3,8 @@
 No picture is needed, since the cue sheet is all that music knows of a film; so what is measured on them is the
 composer's doing and no detector's. All is drawn by seed.
 
-Shot lengths follow a log-normal distribution (Salt, Cinemetrics; Redfern, Statistica 80, 2020, holds against it that
-other families fit some films better). Its mean is that of the kind of film, its standard deviation 1.2 times the mean
+Shot lengths follow a log-normal distribution (Salt, Cinemetrics; Redfern, Statistica, fits the Dagum distribution
+instead). Its mean is that of the kind of film, its standard deviation 1.2 times the mean
 (Salt, https://forums.theregister.co.uk/user/40621/).
 """
 
