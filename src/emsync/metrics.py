@@ -267,10 +267,7 @@ def median_signed_offset_s(matches: OnsetMatches) -> float:
 
 
 def median_absolute_offset_s(matches: OnsetMatches) -> float:
-    """Median distance of a pair in seconds, early or late: how exact the answers are. NaN without a pair.
-
-    Only pairs count, so it is never above the tolerance of the match, and says nothing without the recall.
-    """
+    """Median distance of a pair in seconds; only pairs count, so read it beside recall. NaN without a pair."""
     offsets_s = signed_offsets(matches)
     return float(np.median(np.abs(offsets_s))) if len(offsets_s) else np.nan
 
@@ -278,10 +275,8 @@ def median_absolute_offset_s(matches: OnsetMatches) -> float:
 def transition_beat_iou(matches: OnsetMatches) -> float:
     """Of all instants at which film or music turns, the share at which both do: pairs / (cuts u beats).
 
-    Intersection over union of the cuts (references) and the beats (estimates), a pair counting once:
-    pairs / (references + estimates - pairs). 1 if each answers one of the other, 0 if only one side is empty, NaN
-    if both are. Equal to f1 / (2 - f1), so never above F1. Reference: Jaccard index (Jaccard 1912) over the matching
-    of mir_eval.
+    Intersection over union of cuts (references) and beats (estimates): pairs / (references + estimates - pairs).
+    0 if only one side is empty, NaN if both are. Equal to f1 / (2 - f1). Reference: Jaccard index (Jaccard 1912).
     """
     pairs = len(matches.reference_s)
     return _ratio(pairs, matches.reference_count + matches.estimated_count - pairs)
