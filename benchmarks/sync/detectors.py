@@ -120,6 +120,7 @@ def figures(found: Sequence[Found], films: Sequence[KnownFilm]) -> dict[str, Any
             "f1": rounded(f1(whole)),
             "recall_by_join": {join.value: rounded(recall_of_join(matches, films, join)) for join in Join},
         }
+    row["false_cuts_per_shot"] = false_cuts_per_shot(found, films)
     frames = sum(film.frame_count for film in films)
     row["ms_per_frame"] = rounded(1000 * sum(one.seconds for one in found) / frames)
     return row
@@ -133,6 +134,27 @@ def recall_of_join(matches: Sequence[OnsetMatches], films: Sequence[KnownFilm], 
         hits += int(np.isin(np.round(wanted_s, 6), np.round(match.reference_s, 6)).sum())
         count += len(wanted_s)
     return hits / count if count else np.nan
+
+
+def false_cuts_per_shot(found: Sequence[Found], films: Sequence[KnownFilm]) -> dict[str, float | None]:
+    """Found cuts that no change within 0.5 s explains, over the shots of each camera in which they lie.
+
+    A shot reaches from the middle of one change to that of the next.
+    """
+    false_cuts = dict.fromkeys(Camera, 0)
+    for one, film in zip(found, films, strict=True):
+        right_s = list(matches_of(one, film, max(TOLERANCES_S)).estimated_s)
+        middles_s = [change.middle_s for change in film.transitions]
+        for time_s in at_transitions(one.cuts_s, film.transitions):
+            if time_s in right_s:
+                right_s.remove(time_s)
+            else:
+                false_cuts[film.cameras[int(np.searchsorted(middles_s, time_s, side="right"))]] += 1
+    shots = [camera for film in films for camera in film.cameras]
+    return {
+        camera.value: rounded(count / shots.count(camera)) if camera in shots else None
+        for camera, count in false_cuts.items()
+    }
 
 
 def rounded(value: float) -> float | None:

@@ -98,13 +98,20 @@ def test_detectors_are_judged_by_pencil() -> None:
             Transition(Join.FADE, 8.0, 9.0),
         ),
         frame_count=240,
-        cameras=(Camera.STILL, Camera.FLASH, Camera.STILL, Camera.STILL),
+        cameras=(Camera.STILL, Camera.FLASH, Camera.SHAKE, Camera.STILL),
     )
     row = figures([Found(np.array([2.05, 4.9, 6.0, 9.4]), seconds=2.4)], [film])
     assert row["0.1_s"]["precision"] == 0.5
     assert row["0.1_s"]["recall"] == pytest.approx(2 / 3, abs=1e-4)
     assert row["0.1_s"]["recall_by_join"] == {"hard cut": 1.0, "dissolve": 1.0, "fade through black": 0.0}
     assert row["0.5_s"]["f1"] == pytest.approx(4 / 7, abs=1e-4)
+    assert row["false_cuts_per_shot"] == {
+        "as it is": 0.5,
+        "flash": 0.0,
+        "whip pan": None,
+        "fast zoom": None,
+        "shaking camera": 1.0,
+    }
     assert row["ms_per_frame"] == 10.0
     assert counts([film])["joins"] == {"hard cut": 1, "dissolve": 1, "fade through black": 1}
 

@@ -54,7 +54,14 @@ def made_up_detectors() -> dict[str, object]:
             "joins": {"hard cut": 3},
             "shots": {"flash": 2},
         },
-        "detectors": {"emsync adaptive": {"0.1_s": at, "0.5_s": at | {"f1": 0.95}, "ms_per_frame": 0.31}},
+        "detectors": {
+            "emsync adaptive": {
+                "0.1_s": at,
+                "0.5_s": at | {"f1": 0.95},
+                "false_cuts_per_shot": {"as it is": 0.0, "flash": 0.5},
+                "ms_per_frame": 0.31,
+            }
+        },
     }
 
 
@@ -90,8 +97,9 @@ def test_music_by_people_stands_beside_the_composed() -> None:
 
 
 def test_detectors_have_rates_at_both_tolerances_and_a_dash_where_undefined() -> None:
-    row = "| emsync adaptive | 0.90 | 0.80 | 0.85 | 0.90 | 0.80 | 0.95 | 0.75 | 0.50 | - | 0.3 |"
-    assert row in page(None, made_up_detectors())
+    text = page(None, made_up_detectors())
+    assert "| emsync adaptive | 0.90 | 0.80 | 0.85 | 0.90 | 0.80 | 0.95 | 0.75 | 0.50 | - | 0.3 |" in text
+    assert "| detector | as it is | flash |\n| --- | --- | --- |\n| emsync adaptive | 0.00 | 0.50 |" in text
 
 
 def test_an_entry_without_bounds_is_a_plain_number() -> None:
