@@ -1,8 +1,7 @@
 """From the records of pieces to figures: means over pieces with confidence intervals, beside chance.
 
-An entry is [mean, low, high]. The bounds are Student's t interval at 95 % over pieces (scipy.stats), for medians of
-offsets a bootstrap over pieces (Efron 1979, 1,000 draws). Pieces in which a figure is undefined are left out; bounds
-are None where fewer than two pieces are left.
+An entry is [figure, low, high]. The bounds hold 95 % of a bootstrap over pieces (Efron 1979, 1,000 draws), which keeps
+rates between 0 and 1. Pieces in which a figure is undefined are left out; bounds are None where fewer than two remain.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from benchmarks.sync.records import ANSWERS, Record
-from scipy import stats
+from numpy.typing import NDArray
 
 from emsync import metrics
 from emsync.metrics import OnsetMatches, match_onsets
@@ -125,36 +124,37 @@ def answers_of(record: Record, answer: str) -> Floats:
 
 
 def mean_entry(values: Iterable[float]) -> Entry:
-    """Mean and Student's t interval of the finite values; [None, None, None] if there are none."""
+    """Mean of the finite values and its bootstrap interval; [None, None, None] if there are none."""
     known = np.array([value for value in values if np.isfinite(value)], np.float64)
-    if not len(known):
-        return [None, None, None]
-    mean = float(known.mean())
-    if len(known) < 2:
-        return [round(mean, 5), None, None]
-    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(known) - 1) * stats.sem(known))
-    return [round(mean, 5), round(mean - reach, 5), round(mean + reach, 5)]
+    return _bounded(len(known), lambda places: float(np.mean(known[places])), digits=5)
 
 
 def median_entry(per_piece: Sequence[Floats]) -> Entry:
     """Median of all values together and its bootstrap interval over pieces."""
     filled = [values for values in per_piece if len(values)]
-    if not filled:
-        return [None, None, None]
-    median = round(float(np.median(np.concatenate(filled))), 3)
-    if len(filled) < 2:
-        return [median, None, None]
-    rng = np.random.default_rng(BOOTSTRAP_SEED)
-    draws = rng.integers(len(filled), size=(BOOTSTRAP_DRAWS, len(filled)))
-    medians = [np.median(np.concatenate([filled[place] for place in draw])) for draw in draws]
-    low, high = np.quantile(medians, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return [median, round(float(low), 3), round(float(high), 3)]
+    return _bounded(
+        len(filled),
+        lambda places: float(np.median(np.concatenate([filled[place] for place in places]))),
+        digits=3,
+    )
 
 
 def mean_of_known(values: Iterable[float]) -> float:
     """Mean of the finite values; NaN if there are none."""
     known = [value for value in values if np.isfinite(value)]
     return float(np.mean(known)) if known else np.nan
+
+
+def _bounded(count: int, figure: Callable[[NDArray[np.int64]], float], *, digits: int) -> Entry:
+    """A figure of all pieces, and the quantiles of what it is of pieces drawn with replacement, as many."""
+    if not count:
+        return [None, None, None]
+    whole = round(figure(np.arange(count)), digits)
+    if count < 2:
+        return [whole, None, None]
+    draws = np.random.default_rng(BOOTSTRAP_SEED).integers(count, size=(BOOTSTRAP_DRAWS, count))
+    bounds = np.quantile([figure(draw) for draw in draws], [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return [whole, *(round(float(bound), digits) for bound in bounds)]
 
 
 def _with_others(records: Sequence[Record]) -> list[tuple[Record, list[Record]]]:

@@ -87,11 +87,16 @@ def test_a_boundary_without_a_rise_is_not_on_time() -> None:
     assert np.isnan(share_on_time([]))
 
 
-def test_the_interval_of_a_mean_is_that_of_scipy() -> None:
-    values = [1.0, 2.0, 4.0, float("nan")]
-    mean, low, high = mean_entry(values)
-    wanted = stats.t.interval(0.95, 2, loc=7 / 3, scale=stats.sem([1.0, 2.0, 4.0]))
-    assert (mean, low, high) == pytest.approx((7 / 3, *wanted), abs=1e-5)
+def test_the_interval_of_a_mean_of_many_is_that_of_student() -> None:
+    values = np.random.default_rng(0).normal(3.0, 1.0, 400)
+    mean, low, high = mean_entry([*values, float("nan")])
+    wanted = stats.t.interval(0.95, 399, loc=values.mean(), scale=stats.sem(values))
+    assert (mean, low, high) == pytest.approx((values.mean(), *wanted), abs=0.01)
+
+
+def test_the_interval_of_a_rate_stays_between_0_and_1() -> None:
+    assert mean_entry([1.0, 1.0, 1.0, 0.0])[2] == 1.0
+    assert mean_entry([1.0, 1.0, 1.0]) == [1.0, 1.0, 1.0]
 
 
 def test_too_few_pieces_have_no_interval() -> None:
