@@ -78,7 +78,7 @@ program, as these are, which favours it.
 
 CAUTION = """
 Films annotated by others were not at hand: these joins are made, and what a detector does with real editing may differ.
-Times are of a shared machine and include decoding.
+Times are those of the processor, all threads together, and include decoding.
 """
 
 
@@ -222,7 +222,7 @@ def detector_table(rows: Results) -> str:
         rates = [number(row[at][rate]) for at in ("0.1_s", "0.5_s") for rate in ("precision", "recall", "f1")]
         by_join = [number(row["0.1_s"]["recall_by_join"][join]) for join in joins]
         lines.append([name, *rates, *by_join, number(row["ms_per_frame"], 1)])
-    return table(["detector", *rates_head, *(f"R {join}" for join in joins), "ms a frame"], lines)
+    return table(["detector", *rates_head, *(f"R {join}" for join in joins), "CPU ms a frame"], lines)
 
 
 def false_cut_table(rows: Results) -> str:
