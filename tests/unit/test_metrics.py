@@ -300,4 +300,6 @@ def test_transition_beat_iou_without_cuts_or_beats() -> None:
 
 def test_transition_beat_iou_follows_from_f1() -> None:
     matches = metrics.match_onsets(np.array([1.0, 2.0, 6.0]), np.array([1.1, 2.1, 3.0, 7.0, 9.0]), 0.2)
-    assert metrics.transition_beat_iou(matches) == pytest.approx(metrics.f1(matches) / (2 - metrics.f1(matches)))
+    assert metrics.transition_beat_iou(matches) == pytest.approx(
+        metrics.f1(matches) / (2 - metrics.f1(matches))
+    )
