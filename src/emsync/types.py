@@ -23,6 +23,8 @@ TICKS_PER_S = 125
 TICK_S = 1 / TICKS_PER_S
 
 EMOTIONS = ("anger", "disgust", "fear", "joy", "sadness", "surprise")
+NAMED = (*EMOTIONS, "neutral")
+"""What a face or a sentence can be named: one of the categories, or none of them."""
 
 SOUND_RATE_HZ = 16_000
 SOUND_PATCH_SAMPLES = 15_600
@@ -141,7 +143,7 @@ class ShotEmotion:
     """A shot and what the classifier felt in it.
 
     `valence` and `arousal`, in [-1, 1], are estimated beside the probabilities, because those know no calm;
-    0, 0 where nothing is known. `senses` names what was seen or heard: some of "image", "sound".
+    0, 0 where nothing is known. `senses` names those that spoke, some of `emsync.emotion.senses.SENSES`.
     """
 
     shot: Shot
