@@ -26,6 +26,7 @@ from emsync.options import (
     MuxOptions,
     RenderOptions,
     ScoreOptions,
+    SenseOptions,
     SpottingOptions,
     VideoOptions,
 )
@@ -75,6 +76,8 @@ def score(
     boundaries: arg.Boundaries = None,
     minimum_distance: arg.MinimumDistance = SpottingOptions.minimum_distance_s,
     detector: arg.Detector = VideoOptions.detector,
+    senses: arg.Senses = None,
+    speech_weights: arg.SpeechWeights = SenseOptions.speech_weights,
     sync: arg.Sync = ComposeOptions.sync,
     temperature: arg.Temperature = ComposeOptions.temperature,
     top_p: arg.TopP = ComposeOptions.top_p,
@@ -101,6 +104,7 @@ def score(
 
         options = ScoreOptions(
             video=VideoOptions(detector=detector),
+            senses=_senses(senses, speech_weights),
             spotting=_spotting(minimum_distance, hit, boundaries),
             compose=ComposeOptions(
                 seed=seed,
@@ -132,6 +136,8 @@ def analyse(
     boundaries: arg.Boundaries = None,
     minimum_distance: arg.MinimumDistance = SpottingOptions.minimum_distance_s,
     detector: arg.Detector = VideoOptions.detector,
+    senses: arg.Senses = None,
+    speech_weights: arg.SpeechWeights = SenseOptions.speech_weights,
     threads: arg.Threads = ComposeOptions.threads,
     force: arg.Force = False,
     as_json: arg.Json = False,
@@ -148,6 +154,7 @@ def analyse(
         path = output or cue_sheet_beside(film)
         options = ScoreOptions(
             video=VideoOptions(detector=detector),
+            senses=_senses(senses, speech_weights),
             spotting=_spotting(minimum_distance, hit, boundaries),
             compose=ComposeOptions(threads=threads),
         )
@@ -305,6 +312,10 @@ def _spotting(
         hit_points_s=tuple(hits_s or ()),
         boundaries_s=None if boundaries is None else boundaries_from(boundaries),
     )
+
+
+def _senses(names: str | None, speech_weights: Path | None) -> SenseOptions:
+    return SenseOptions(None if names is None else arg.sense_names(names), speech_weights)
 
 
 def _groups(instruments: str | None) -> tuple[InstrumentGroup, ...] | None:

@@ -34,6 +34,22 @@ class VideoOptions:
     frames_per_s: float = 1.0
 
 
+@dataclass(frozen=True)
+class SenseOptions:
+    """What the classifier takes in: senses by name, None being those in the box (`IN_BOX_SENSES`).
+
+    `speech_weights` is the folder with Whisper's weights, None the one in the user's cache.
+    """
+
+    names: tuple[str, ...] | None = None
+    speech_weights: Path | None = None
+
+
+IN_BOX_SENSES = ("image", "sound")
+EXTRA_SENSES = ("speech", "screen_text")
+"""Each needs something that does not come with the package; see docs/emotion.md."""
+
+
 class AffectMapping(StrEnum):
     """Where valence and arousal of a shot come from: the six categories, as in the paper, or rated directly."""
 
@@ -107,6 +123,7 @@ class ScoreOptions:
     """Options of the whole line."""
 
     video: VideoOptions = field(default_factory=VideoOptions)
+    senses: SenseOptions = field(default_factory=SenseOptions)
     affect: AffectOptions = field(default_factory=AffectOptions)
     spotting: SpottingOptions = field(default_factory=SpottingOptions)
     compose: ComposeOptions = field(default_factory=ComposeOptions)

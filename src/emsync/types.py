@@ -109,10 +109,14 @@ class Shot:
 
 @dataclass(frozen=True)
 class SampledFrame:
-    """One frame picked for feature extraction: `rgb` is uint8, shape (224, 224, 3)."""
+    """One frame picked for feature extraction: `rgb` is uint8, shape (224, 224, 3).
+
+    `large`, uint8 (h, w, 3), is the same frame in its own shape, only there if a sense must read small things.
+    """
 
     time_s: float
     rgb: NDArray[np.uint8]
+    large: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
@@ -144,6 +148,8 @@ class ShotEmotion:
 
     `valence` and `arousal`, in [-1, 1], are estimated beside the probabilities, because those know no calm;
     0, 0 where nothing is known. `senses` names those that spoke, some of `emsync.emotion.senses.SENSES`.
+    `speech` and `screen_text` are what was said and shown, where those senses were asked for; the music does not
+    depend on them.
     """
 
     shot: Shot
@@ -151,6 +157,8 @@ class ShotEmotion:
     valence: float = 0.0
     arousal: float = 0.0
     senses: tuple[str, ...] = ()
+    speech: str = ""
+    screen_text: str = ""
 
     def __post_init__(self) -> None:
         if not (-1.0 <= self.valence <= 1.0 and -1.0 <= self.arousal <= 1.0):

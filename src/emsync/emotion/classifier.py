@@ -10,13 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emsync.emotion.features.screen_text import LARGE_HEIGHT, ScreenTextSense
 from emsync.emotion.head import EMOTION_HEAD, EmotionHead
 from emsync.emotion.moments import ShotFeatures
+from emsync.emotion.optional_senses import load_chosen
 from emsync.emotion.pool import NAMING_SHARES
-from emsync.emotion.senses import FRAME_SHAPE, PATCH_SHAPE, Sense, load_senses
+from emsync.emotion.senses import FRAME_SHAPE, PATCH_SHAPE, Sense
+from emsync.emotion.text_sense import TextSense
 from emsync.errors import WeightsError
+from emsync.options import SenseOptions
 from emsync.types import EmotionProbabilities, SampledFrame, Shot, ShotEmotion, SoundPatch
 from emsync.weights import ASSETS, REINSTALL, load_weights
+
+IN_THE_BOX = SenseOptions()
 
 
 class EmotionClassifier:
@@ -29,13 +35,22 @@ class EmotionClassifier:
         self._senses = tuple(senses)
 
     @classmethod
-    def load(cls, threads: int = 0, folder: Path = ASSETS) -> EmotionClassifier:
+    def load(
+        cls, threads: int = 0, folder: Path = ASSETS, options: SenseOptions = IN_THE_BOX
+    ) -> EmotionClassifier:
         """The classifier with its shipped weights; `threads` 0 means one for each core.
 
-        Raises: WeightsError if weights are missing or altered.
+        Raises: WeightsError if weights are missing or altered, or a sense that was asked for lacks its extra;
+            InputError if there is no such sense.
         """
         head = EmotionHead.from_json(load_weights(EMOTION_HEAD, folder))
-        return cls(load_senses(threads, folder), head)
+        return cls(load_chosen(options, threads, folder), head)
+
+    @property
+    def large_height(self) -> int | None:
+        """How high the large picture of a frame must be, None if no sense takes it."""
+        reads = any(isinstance(sense, ScreenTextSense) for sense in self._senses)
+        return LARGE_HEIGHT if reads else None
 
     def accept(self, frame: SampledFrame) -> None:
         """Take in one frame; nothing of it is kept but its features.
@@ -77,9 +92,14 @@ class EmotionClassifier:
                 valence=float(affect[index, 0]),
                 arousal=float(affect[index, 1]),
                 senses=_spoke(features, index),
+                **self._words_in(shot),
             )
             for index, shot in enumerate(shots)
         )
+
+    def _words_in(self, shot: Shot) -> dict[str, str]:
+        """What the senses that read found in a shot, by sense."""
+        return {sense.name: sense.text_in(shot) for sense in self._senses if isinstance(sense, TextSense)}
 
 
 def _spoke(features: ShotFeatures, shot: int) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ that are themselves a distribution over `emsync.types.NAMED`. To add one, write 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -156,7 +156,10 @@ SENSES = (
 """Every sense, in the order in which a shot lists those that spoke."""
 
 
-def load_senses(threads: int, folder: Path) -> list[Sense]:
-    """All senses that can work here. Raises: WeightsError if weights are missing or altered."""
-    loaded = (entry.load(threads, folder) for entry in SENSES)
+def load_senses(threads: int, folder: Path, names: Collection[str] | None = None) -> list[Sense]:
+    """All senses that can work here, or those of these names.
+
+    Raises: WeightsError if weights are missing or altered.
+    """
+    loaded = (entry.load(threads, folder) for entry in SENSES if names is None or entry.name in names)
     return [sense for sense in loaded if sense is not None]

@@ -20,15 +20,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emsync.emotion.head import softmax
+from emsync.emotion.pool import softmax
 from emsync.errors import WeightsError
-from emsync.types import EMOTIONS, Floats
+from emsync.types import NAMED, Floats
 from emsync.weights import ASSETS, REINSTALL, load_weights
 
 TEXT_EMOTION = "text_emotion"
 """Name of the weights in the manifest."""
 
-TEXT_CLASSES = (*EMOTIONS, "neutral")
 TEXT_FORMAT_VERSION = 1
 
 LEAST_KNOWN_WORDS = 2
@@ -44,7 +43,7 @@ _TOKEN = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*|[!?]+")
 
 @dataclass(frozen=True)
 class TextWeights:
-    """Numbers of the classifier; B is the number of rows, C = 7 the classes `TEXT_CLASSES`.
+    """Numbers of the classifier; B is the number of rows, C = 7 the classes `NAMED`.
 
     `weights` (B, C) int8 times `scale` (C,) are the logits of a feature, `rarity` (B,) its weight in the text (0: not
     used), `bias` (C,) the logits of no text, `temperature` > 0 the calibration. `letters_share` is the length of the
@@ -60,7 +59,7 @@ class TextWeights:
     known_words: NDArray[np.uint32]
 
     def __post_init__(self) -> None:
-        rows, classes = self.weights.shape[0], len(TEXT_CLASSES)
+        rows, classes = self.weights.shape[0], len(NAMED)
         expected = {"weights": (rows, classes), "scale": (classes,), "rarity": (rows,), "bias": (classes,)}
         for name, shape in expected.items():
             values = getattr(self, name)
@@ -118,7 +117,7 @@ class TextEmotion:
         return cls(TextWeights.from_bytes(load_weights(TEXT_EMOTION, folder)))
 
     def read(self, text: str) -> Floats | None:
-        """Calibrated probabilities over `TEXT_CLASSES`, shape (7,), summing to 1; None if the text says nothing.
+        """Calibrated probabilities over `NAMED`, shape (7,), summing to 1; None if the text says nothing.
 
         Nothing is said by a text without letters, in another language, or of a single word: see `is_understood`.
         """
@@ -144,7 +143,10 @@ class TextEmotion:
         """Before calibration, shape (7,)."""
         numbers = self._weights
         total = numbers.bias.copy()
-        for features, share in ((word_features(tokens), 1.0), (letter_features(tokens), numbers.letters_share)):
+        for features, share in (
+            (word_features(tokens), 1.0),
+            (letter_features(tokens), numbers.letters_share),
+        ):
             rows, values = weighted_rows(features, numbers.rarity)
             if rows.size:
                 total += share * (values @ numbers.weights[rows]) * numbers.scale

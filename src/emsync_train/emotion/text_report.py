@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from emsync.emotion.text_emotion import TEXT_CLASSES, TextEmotion
-from emsync.types import Floats
+from emsync.emotion.text_emotion import TextEmotion
+from emsync.types import NAMED, Floats
 from emsync_train.emotion.measure import Labels, accuracy, expected_calibration_error, macro_f1
 
 
@@ -26,10 +26,7 @@ def report(reader: TextEmotion, tokens: list[list[str]], targets: Floats) -> dic
         "negative_log_likelihood": round(-float(likely.mean()), 3),
         "largest_class": round(float(np.bincount(labels).max() / labels.size), 3),
         "understood": round(float(np.mean([reader.is_understood(tokens[index]) for index in single])), 3),
-        "f1": {
-            name: round(_f1(predicted == index, labels == index), 3)
-            for index, name in enumerate(TEXT_CLASSES)
-        },
+        "f1": {name: round(_f1(predicted == index, labels == index), 3) for index, name in enumerate(NAMED)},
     }
 
 

@@ -18,9 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, sparse
 
-from emsync.emotion.head import softmax
+from emsync.emotion.pool import softmax
 from emsync.emotion.text_emotion import (
-    TEXT_CLASSES,
     TEXT_EMOTION,
     TextEmotion,
     TextWeights,
@@ -30,7 +29,7 @@ from emsync.emotion.text_emotion import (
     tokens_of,
     word_features,
 )
-from emsync.types import Floats
+from emsync.types import NAMED, Floats
 from emsync.weights import ASSETS, register_weights
 from emsync_train.emotion.text_report import report
 
@@ -55,7 +54,7 @@ _MASKS = ("[NAME]", "[RELIGION]")
 
 @dataclass(frozen=True)
 class Sentences:
-    """N sentences; `targets` (N, 7) are distributions over `TEXT_CLASSES`: equal shares of the labels given."""
+    """N sentences; `targets` (N, 7) are distributions over `NAMED`: equal shares of the labels given."""
 
     tokens: list[list[str]]
     targets: Floats
@@ -83,14 +82,14 @@ def main(arguments: list[str] | None = None) -> None:
 def read(folder: Path, name: str) -> Sentences:
     """One split of the data."""
     names = (folder / "labels.txt").read_text("utf-8").split()
-    columns = [TEXT_CLASSES.index(label) for label in names]
+    columns = [NAMED.index(label) for label in names]
     tokens, targets = [], []
     with lzma.open(folder / f"{name}.tsv.xz", "rt", encoding="utf-8") as lines:
         for line in lines:
             text, labels, _ = line.rstrip("\n").rsplit("\t", 2)
             for mask in _MASKS:
                 text = text.replace(mask, " ")
-            target = np.zeros(len(TEXT_CLASSES))
+            target = np.zeros(len(NAMED))
             target[[columns[int(label)] for label in labels.split(",")]] = 1
             tokens.append(tokens_of(text))
             targets.append(target / target.sum())
@@ -181,7 +180,9 @@ def _calibrated(weights: TextWeights, held_out: Sentences) -> TextWeights:
     def cross_entropy(temperature: float) -> float:
         return -float((held_out.targets * np.log(softmax(logits / temperature))).sum())
 
-    return TextWeights(**{**vars(weights), "temperature": round(float(min(TEMPERATURES, key=cross_entropy)), 3)})
+    return TextWeights(
+        **{**vars(weights), "temperature": round(float(min(TEMPERATURES, key=cross_entropy)), 3)}
+    )
 
 
 if __name__ == "__main__":

@@ -54,7 +54,9 @@ class SpeechDetector:
         Raises: ValueError for another shape or type; WeightsError if a probability is not finite.
         """
         if frames.dtype != np.float32 or frames.ndim != 2 or frames.shape[1] != FRAME_SAMPLES:
-            raise ValueError(f"float32 frames (N, {FRAME_SAMPLES}) expected, got {frames.dtype} {frames.shape}")
+            raise ValueError(
+                f"float32 frames (N, {FRAME_SAMPLES}) expected, got {frames.dtype} {frames.shape}"
+            )
         ends = np.vstack([self._context[None], frames[:, -CONTEXT_SAMPLES:]])
         inputs = {"input": np.hstack([ends[:-1], frames]), "h": self._hidden, "c": self._cell}
         speech, self._hidden, self._cell = self._session.run(["speech_probs", "hn", "cn"], inputs)

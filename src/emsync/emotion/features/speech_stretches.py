@@ -82,8 +82,12 @@ class SpeechWindow:
 
 @dataclass
 class StretchFinder:
-    """Takes frame after frame with the likelihood of speech, hands out stretches once they are over."""
+    """Takes frame after frame with the likelihood of speech, hands out stretches once they are over.
 
+    The first frame begins at `start_s` of the film.
+    """
+
+    start_s: float = 0.0
     _frames: deque[tuple[Samples, float]] = field(default_factory=deque)
     _passed: int = 0
     _quiet: int = 0
@@ -104,11 +108,8 @@ class StretchFinder:
         return self._split() if len(self._frames) >= MOST_FRAMES else None
 
     def finish(self) -> Stretch | None:
-        """The sound ended; the stretch that was open, if any. Afterwards the finder is as new."""
-        last = self._end() if self._speaking else None
-        self._frames.clear()
-        self._passed, self._quiet, self._speaking = 0, 0, False
-        return last
+        """The sound ended; the stretch that was open, if any."""
+        return self._end() if self._speaking else None
 
     def _end(self) -> Stretch | None:
         """Leave what lies more than the margin behind the speech for the next stretch's margin."""
@@ -118,11 +119,13 @@ class StretchFinder:
 
     def _split(self) -> Stretch | None:
         recent = [speech for _, speech in self._frames][-LATEST_CUT_FRAMES:]
-        return self._taken(len(self._frames) - LATEST_CUT_FRAMES + int(np.argmin(recent)) + 1, rest=MOST_FRAMES)
+        return self._taken(
+            len(self._frames) - LATEST_CUT_FRAMES + int(np.argmin(recent)) + 1, rest=MOST_FRAMES
+        )
 
     def _taken(self, count: int, *, rest: int) -> Stretch | None:
         """The first `count` frames as a stretch, if there is speech in them; of the others `rest` stay."""
-        start_s = (self._passed - len(self._frames)) * FRAME_S
+        start_s = self.start_s + (self._passed - len(self._frames)) * FRAME_S
         taken = [self._frames.popleft() for _ in range(count)]
         while len(self._frames) > rest:
             self._frames.popleft()

@@ -45,10 +45,15 @@ if its text, compressed, is smaller than 1/2.4: it repeats itself. The numbers a
 
 @dataclass(frozen=True)
 class Transcript:
-    """What was said in a window; `is_english` says whether Whisper took the language for English."""
+    """What was said in a window.
+
+    `is_english` says whether Whisper took the language for English, `is_doubtful` that it found no words it can
+    stand by; then there are no sentences.
+    """
 
     sentences: tuple[Sentence, ...]
     is_english: bool
+    is_doubtful: bool = False
 
 
 class Whisper:
@@ -83,10 +88,10 @@ class Whisper:
         language = FIRST_LANGUAGE + int(logits[FIRST_LANGUAGE:PAST_LANGUAGES].argmax())
         tokens, mean_log = self._greedy(decoding, decoding.next_logits([language, TRANSCRIBE]))
         text = self._vocabulary.text(tokens)
-        if (silent > np.log(SILENT_ABOVE) and mean_log < DOUBTED_BELOW) or repetition(text) > LOOPING_ABOVE:
-            return Transcript((), is_english=language == FIRST_LANGUAGE)
-        sentences = tuple(sentences_of(tokens, self._vocabulary))
-        return Transcript(sentences, is_english=language == FIRST_LANGUAGE)
+        is_silent = silent > np.log(SILENT_ABOVE) and mean_log < DOUBTED_BELOW
+        is_doubtful = is_silent or repetition(text) > LOOPING_ABOVE
+        sentences = () if is_doubtful else tuple(sentences_of(tokens, self._vocabulary))
+        return Transcript(sentences, is_english=language == FIRST_LANGUAGE, is_doubtful=is_doubtful)
 
     def _greedy(self, decoding: _Decoding, logits: Logits) -> tuple[list[int], float]:
         """The likeliest token each time until the end; and their mean log-probability."""
@@ -127,7 +132,9 @@ class _Decoding:
         self._is_cached = True
         last: Logits = logits[0, -1]
         if last.shape != (TOKEN_COUNT,) or not np.isfinite(last).all():
-            raise WeightsError("Whisper's answers are not finite numbers for its tokens; fetch its weights again.")
+            raise WeightsError(
+                "Whisper's answers are not finite numbers for its tokens; fetch its weights again."
+            )
         return last
 
 
