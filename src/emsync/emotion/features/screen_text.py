@@ -29,7 +29,10 @@ LEAST_CHANGED_SHARE = 0.01
 """A frame is read only if a hundredth of its pixels differ by 24 of 255 from the one read last."""
 
 LEAST_CERTAINTY = 0.8
-"""Lines that the reader is less sure of are left out."""
+"""Lines that the reader is less sure of are left out, and those without two letters: icons look like those."""
+
+DETECTOR_SIDE = 736
+"""Larger frames are made so wide for finding text; smaller ones are not enlarged, which would take three times as long."""
 
 Frame = NDArray[np.uint8]
 
@@ -83,7 +86,8 @@ def has_changed(before: Frame, now: Frame) -> bool:
 
 def lines_of(result: list[list[Any]] | None) -> list[str]:
     """The texts of RapidOCR's answer, [box, text, certainty] each, that are certain enough, in its order."""
-    return [str(text) for _, text, certainty in result or [] if float(certainty) >= LEAST_CERTAINTY]
+    certain = [str(text) for _, text, certainty in result or [] if float(certainty) >= LEAST_CERTAINTY]
+    return [text for text in certain if sum(letter.isalpha() for letter in text) >= 2]
 
 
 def _rapid_reader(threads: int) -> Callable[[Frame], list[str]]:
@@ -94,7 +98,9 @@ def _rapid_reader(threads: int) -> Callable[[Frame], list[str]]:
             f"The sense for words on the screen needs its extra: {INSTALL} ({error})"
         ) from error
     count = threads or -1
-    engine = library.RapidOCR(intra_op_num_threads=count, det_limit_side_len=LARGE_HEIGHT, use_cls=False)
+    engine = library.RapidOCR(
+        intra_op_num_threads=count, det_limit_side_len=DETECTOR_SIDE, det_limit_type="max", use_cls=False
+    )
 
     def read_lines(frame: Frame) -> list[str]:
         result, _ = engine(np.ascontiguousarray(frame[:, :, ::-1]), use_cls=False)  # it expects BGR

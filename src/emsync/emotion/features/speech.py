@@ -35,6 +35,10 @@ class SpeechSense(TextSense):
     """What is said. Keeps at most a minute of sound (4 MB): a stretch that is open and a window that fills up."""
 
     name = "speech"
+    _due_s: float
+    _rest: Samples
+    _finder: StretchFinder
+    _packer: WindowPacker
 
     def __init__(
         self, detector: Detector, transcribe: Callable[[Samples], Transcript], reader: TextEmotion
@@ -81,11 +85,11 @@ class SpeechSense(TextSense):
         self._begin(0.0)
 
     def _begin(self, start_s: float) -> None:
-        self._due_s: float = start_s
+        self._due_s = start_s
         self._detector.forget()
-        self._finder: StretchFinder = StretchFinder(start_s)
-        self._packer: WindowPacker = WindowPacker()
-        self._rest: Samples = np.zeros(0, np.float32)
+        self._finder = StretchFinder(start_s)
+        self._packer = WindowPacker()
+        self._rest = np.zeros(0, np.float32)
 
     def _write_down(self, window: SpeechWindow) -> None:
         for text, is_english in self._said(window):
