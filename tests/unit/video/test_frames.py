@@ -38,6 +38,21 @@ def test_samples_are_upright_rgb_of_the_classifiers_size(tmp_path: Path) -> None
         assert sample.rgb.mean(axis=(0, 1)) == pytest.approx(np.array(SHOT_COLOURS[0]), abs=16)
 
 
+def test_large_pictures_keep_the_shape_of_the_film_and_are_only_made_when_asked_for(tmp_path: Path) -> None:
+    info = probe(make_video(tmp_path / "film.mp4", size=(320, 180)))
+    samples: list[SampledFrame] = []
+    for large_height in (None, 90, 999):
+        scan(
+            info,
+            detector=detector_named("adaptive"),
+            frames_per_s=1.0,
+            on_frame=samples.append,
+            large_height=large_height,
+        )
+    shapes = {None if sample.large is None else sample.large.shape for sample in samples}
+    assert shapes == {None, (90, 160, 3), (180, 320, 3)}
+
+
 @pytest.mark.parametrize(
     ("rotation_degrees", "bright_side"), [(0, "top"), (90, "right"), (180, "bottom"), (270, "left")]
 )
