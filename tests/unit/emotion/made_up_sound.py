@@ -46,7 +46,7 @@ def voice(duration_s: float) -> Samples:
     return level(sound)
 
 
-def vowel(source: np.ndarray, formants_hz: tuple[int, int, int]) -> np.ndarray:  # type: ignore[type-arg]
+def vowel(source: np.ndarray, formants_hz: tuple[int, int, int]) -> np.ndarray:
     for formant_hz, width_hz in zip(formants_hz, (80, 100, 140), strict=True):
         radius = np.exp(-np.pi * width_hz / SOUND_RATE_HZ)
         back = [1, -2 * radius * np.cos(2 * np.pi * formant_hz / SOUND_RATE_HZ), radius**2]
@@ -55,7 +55,7 @@ def vowel(source: np.ndarray, formants_hz: tuple[int, int, int]) -> np.ndarray: 
     return np.asarray(source * np.minimum(1, ramp))
 
 
-def level(sound: np.ndarray) -> Samples:  # type: ignore[type-arg]
+def level(sound: np.ndarray) -> Samples:
     return np.asarray(0.3 * sound / np.abs(sound).max(), np.float32)
 
 
