@@ -22,6 +22,7 @@ from emsync import __version__
 from emsync import cli_arguments as arg
 from emsync.errors import EmsyncError
 from emsync.options import (
+    AffectOptions,
     ComposeOptions,
     MuxOptions,
     RenderOptions,
@@ -75,6 +76,7 @@ def score(
     boundaries: arg.Boundaries = None,
     minimum_distance: arg.MinimumDistance = SpottingOptions.minimum_distance_s,
     detector: arg.Detector = VideoOptions.detector,
+    affect_mapping: arg.Mapping = AffectOptions.mapping,
     sync: arg.Sync = ComposeOptions.sync,
     temperature: arg.Temperature = ComposeOptions.temperature,
     top_p: arg.TopP = ComposeOptions.top_p,
@@ -101,6 +103,7 @@ def score(
 
         options = ScoreOptions(
             video=VideoOptions(detector=detector),
+            affect=AffectOptions(mapping=affect_mapping),
             spotting=_spotting(minimum_distance, hit, boundaries),
             compose=ComposeOptions(
                 seed=seed,
@@ -132,6 +135,7 @@ def analyse(
     boundaries: arg.Boundaries = None,
     minimum_distance: arg.MinimumDistance = SpottingOptions.minimum_distance_s,
     detector: arg.Detector = VideoOptions.detector,
+    affect_mapping: arg.Mapping = AffectOptions.mapping,
     threads: arg.Threads = ComposeOptions.threads,
     force: arg.Force = False,
     as_json: arg.Json = False,
@@ -148,6 +152,7 @@ def analyse(
         path = output or cue_sheet_beside(film)
         options = ScoreOptions(
             video=VideoOptions(detector=detector),
+            affect=AffectOptions(mapping=affect_mapping),
             spotting=_spotting(minimum_distance, hit, boundaries),
             compose=ComposeOptions(threads=threads),
         )

@@ -109,10 +109,14 @@ class Shot:
 
 @dataclass(frozen=True)
 class SampledFrame:
-    """One frame picked for feature extraction: `rgb` is uint8, shape (224, 224, 3)."""
+    """One frame picked for feature extraction: `rgb` is uint8, shape (224, 224, 3), the whole frame squeezed.
+
+    `aspect` is width over height of the frame as displayed: what undoes the squeezing.
+    """
 
     time_s: float
     rgb: NDArray[np.uint8]
+    aspect: float = 1.0
 
 
 @dataclass(frozen=True)

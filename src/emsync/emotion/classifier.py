@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from emsync.emotion.head import EMOTION_HEAD, EmotionHead
 from emsync.emotion.moments import ShotFeatures
 from emsync.emotion.pool import NAMING_SHARES
-from emsync.emotion.senses import FRAME_SHAPE, PATCH_SHAPE, Sense, load_senses
+from emsync.emotion.sense import Sense
+from emsync.emotion.senses import FRAME_SHAPE, PATCH_SHAPE, load_senses
 from emsync.errors import WeightsError
 from emsync.types import EmotionProbabilities, SampledFrame, Shot, ShotEmotion, SoundPatch
 from emsync.weights import ASSETS, REINSTALL, load_weights

@@ -138,7 +138,7 @@ class _Watcher:
         self._detector = detector
         self._sampler = sampler
         self._filter = CutFilter()
-        self._maker = PictureMaker(info.rotation_degrees)
+        self._maker = PictureMaker(info.rotation_degrees, aspect=info.width / info.height)
         self._recent: deque[Picture] = deque(maxlen=detector.lag_frames + 2)
         self._period_s = period_s
         self._due_s = period_s / 2

@@ -31,8 +31,9 @@ class Picture:
 class PictureMaker:
     """Shrinks the frames of one video; libswscale reads each frame once for each picture."""
 
-    def __init__(self, rotation_degrees: int = 0) -> None:
-        """`rotation_degrees` is clockwise, a multiple of 90, as in `VideoInfo`."""
+    def __init__(self, rotation_degrees: int = 0, *, aspect: float = 1.0) -> None:
+        """`rotation_degrees` is clockwise, a multiple of 90, as in `VideoInfo`; `aspect` is as displayed."""
+        self._aspect = aspect
         self._quarter_turns = rotation_degrees // 90
         self._small_scaler = VideoReformatter()
         self._sample_scaler = VideoReformatter()
@@ -52,7 +53,7 @@ class PictureMaker:
             picture.frame, SAMPLE_SIZE, SAMPLE_SIZE, "rgb24", interpolation=Interpolation.AREA, threads=1
         )
         upright = np.rot90(_pixels(squeezed), k=-self._quarter_turns)
-        return SampledFrame(time_s=picture.time_s, rgb=np.ascontiguousarray(upright))
+        return SampledFrame(picture.time_s, np.ascontiguousarray(upright), self._aspect)
 
 
 def _pixels(frame: VideoFrame) -> NDArray[np.uint8]:
