@@ -21,7 +21,14 @@ from emsync.cli_arguments import INSTRUMENTS
 from emsync.errors import InputError
 from emsync.music.bar_plan import FASTEST_BPM, SLOWEST_BPM
 from emsync.music.cue_sheet import read_cue_sheet
-from emsync.options import ComposeOptions, ScoreOptions, SenseOptions, SyncMode
+from emsync.options import (
+    AffectMapping,
+    AffectOptions,
+    ComposeOptions,
+    ScoreOptions,
+    SenseOptions,
+    SyncMode,
+)
 from emsync.types import InstrumentGroup
 from emsync.video.cuts import DETECTOR_NAMES
 
@@ -309,11 +316,12 @@ def test_options_reach_the_pipeline(
         *("--hit", "1", "--hit", "2", "--boundaries", times, "--sync", "paper", "--temperature", "1.3"),
         *("--top-p", "0.6", "--soundfont", "a.sf2", "--stems", "--original-sound", "keep"),
         *("--audio-stream", "2", "--threads", "1", "--tempo", "90", "--instruments", "drums, Piano,piano"),
-        *("--affect-guidance", "2.5", "--boundary-guidance", "0"),
+        *("--affect-guidance", "2.5", "--boundary-guidance", "0", "--affect-mapping", "paper"),
         *("--senses", "sound, Speech,screen-text,sound", "--speech-weights", "whisper"),
     )
     (options,) = seen
     assert options.senses == SenseOptions(("sound", "speech", "screen_text"), Path("whisper"))
+    assert options.affect == AffectOptions(mapping=AffectMapping.PAPER)
     assert options.video.detector == "content"
     assert options.spotting.minimum_distance_s == 2.0
     assert options.spotting.hit_points_s == (1.0, 2.0)
@@ -325,6 +333,24 @@ def test_options_reach_the_pipeline(
     assert options.compose.tempo_bpm == 90.0
     assert options.compose.instruments == (InstrumentGroup.DRUMS, InstrumentGroup.PIANO)
     assert (options.compose.affect_guidance, options.compose.boundary_guidance) == (2.5, 0.0)
+
+
+def test_analyse_takes_either_mapping_and_no_other(
+    run: Run, monkeypatch: pytest.MonkeyPatch, short_film: Path
+) -> None:
+    seen: list[ScoreOptions] = []
+
+    def record(_film: Path, _path: Path, options: ScoreOptions, **_: object) -> None:
+        seen.append(options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "analyse", record)
+    run("analyse", short_film)
+    run("analyse", short_film, "--affect-mapping", "paper")
+    assert [options.affect.mapping for options in seen] == [AffectMapping.RATED, AffectMapping.PAPER]
+    refused = run("analyse", short_film, "--affect-mapping", "moods")
+    assert refused.exit_code == 2
+    assert "paper" in refused.err and "rated" in refused.err
 
 
 def test_options_of_compose_reach_the_pipeline(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

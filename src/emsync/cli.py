@@ -22,6 +22,7 @@ from emsync import __version__
 from emsync import cli_arguments as arg
 from emsync.errors import EmsyncError
 from emsync.options import (
+    AffectOptions,
     ComposeOptions,
     MuxOptions,
     RenderOptions,
@@ -76,6 +77,7 @@ def score(
     boundaries: arg.Boundaries = None,
     minimum_distance: arg.MinimumDistance = SpottingOptions.minimum_distance_s,
     detector: arg.Detector = VideoOptions.detector,
+    affect_mapping: arg.Mapping = AffectOptions.mapping,
     senses: arg.Senses = None,
     speech_weights: arg.SpeechWeights = SenseOptions.speech_weights,
     sync: arg.Sync = ComposeOptions.sync,
@@ -104,6 +106,7 @@ def score(
 
         options = ScoreOptions(
             video=VideoOptions(detector=detector),
+            affect=AffectOptions(mapping=affect_mapping),
             senses=_senses(senses, speech_weights),
             spotting=_spotting(minimum_distance, hit, boundaries),
             compose=ComposeOptions(
@@ -136,6 +139,7 @@ def analyse(
     boundaries: arg.Boundaries = None,
     minimum_distance: arg.MinimumDistance = SpottingOptions.minimum_distance_s,
     detector: arg.Detector = VideoOptions.detector,
+    affect_mapping: arg.Mapping = AffectOptions.mapping,
     senses: arg.Senses = None,
     speech_weights: arg.SpeechWeights = SenseOptions.speech_weights,
     threads: arg.Threads = ComposeOptions.threads,
@@ -154,6 +158,7 @@ def analyse(
         path = output or cue_sheet_beside(film)
         options = ScoreOptions(
             video=VideoOptions(detector=detector),
+            affect=AffectOptions(mapping=affect_mapping),
             senses=_senses(senses, speech_weights),
             spotting=_spotting(minimum_distance, hit, boundaries),
             compose=ComposeOptions(threads=threads),

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from emsync.options import EXTRA_SENSES, IN_BOX_SENSES, OriginalSound, SyncMode
+from emsync.options import EXTRA_SENSES, IN_BOX_SENSES, AffectMapping, OriginalSound, SyncMode
 
 INSTRUMENTS = ("drums", "bass", "guitar", "piano", "strings")
 
@@ -120,6 +120,12 @@ Threads = Annotated[int, typer.Option(min=0, max=1024, help="Threads for the net
 # How the film is watched and spotted.
 Detector = Annotated[
     str, typer.Option(metavar="NAME", help="Cut detector: adaptive, content, ffmpeg or histogram.")
+]
+Mapping = Annotated[
+    AffectMapping,
+    typer.Option(
+        "--affect-mapping", help="rated: valence and arousal read directly; paper: from six emotions."
+    ),
 ]
 Senses = Annotated[
     str | None,

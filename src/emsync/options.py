@@ -45,7 +45,7 @@ class SenseOptions:
     speech_weights: Path | None = None
 
 
-IN_BOX_SENSES = ("image", "sound")
+IN_BOX_SENSES = ("image", "sound", "craft", "faces")
 EXTRA_SENSES = ("speech", "screen_text")
 """Each needs something that does not come with the package; see docs/emotion.md."""
 
@@ -59,9 +59,16 @@ class AffectMapping(StrEnum):
 
 @dataclass(frozen=True)
 class AffectOptions:
-    """How the emotion of shots becomes an affect curve."""
+    """How the emotion of shots becomes an affect curve.
+
+    Against flicker the curve keeps its value through a shot that differs from it by less than `smallest_change` in
+    both valence and arousal, or that is shorter than `shortest_change_s`; 0 switches each off. Short shots in a
+    row count together.
+    """
 
     smoothing_s: float = 2.0
+    smallest_change: float = 0.08
+    shortest_change_s: float = 1.0
     mapping: AffectMapping = AffectMapping.RATED
 
 

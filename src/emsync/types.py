@@ -109,13 +109,15 @@ class Shot:
 
 @dataclass(frozen=True)
 class SampledFrame:
-    """One frame picked for feature extraction: `rgb` is uint8, shape (224, 224, 3).
+    """One frame picked for feature extraction: `rgb` is uint8, shape (224, 224, 3), the whole frame squeezed.
 
-    `large`, uint8 (h, w, 3), is the same frame in its own shape, only there if a sense must read small things.
+    `aspect` is width over height of the frame as displayed: what undoes the squeezing. `large`, uint8 (h, w, 3), is the
+    same frame in its own shape, only there if a sense must read small things.
     """
 
     time_s: float
     rgb: NDArray[np.uint8]
+    aspect: float = 1.0
     large: NDArray[np.uint8] | None = None
 
 

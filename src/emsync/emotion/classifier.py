@@ -15,7 +15,8 @@ from emsync.emotion.head import EMOTION_HEAD, EmotionHead
 from emsync.emotion.moments import ShotFeatures
 from emsync.emotion.optional_senses import load_chosen
 from emsync.emotion.pool import NAMING_SHARES
-from emsync.emotion.senses import FRAME_SHAPE, PATCH_SHAPE, Sense
+from emsync.emotion.sense import Sense
+from emsync.emotion.senses import FRAME_SHAPE, PATCH_SHAPE
 from emsync.emotion.text_sense import TextSense
 from emsync.errors import WeightsError
 from emsync.options import SenseOptions

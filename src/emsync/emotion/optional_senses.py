@@ -7,7 +7,8 @@ from pathlib import Path
 
 from emsync.emotion.features.screen_text import ScreenTextSense
 from emsync.emotion.features.speech import SpeechSense
-from emsync.emotion.senses import SENSES, Sense, load_senses
+from emsync.emotion.sense import Sense
+from emsync.emotion.senses import SENSES, load_senses
 from emsync.errors import InputError
 from emsync.options import SenseOptions
 

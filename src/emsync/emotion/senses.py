@@ -10,105 +10,22 @@ import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emsync.emotion.features import FeatureExtractor
+from emsync.emotion.features.craft import CRAFT_NAME, MEASURES, CraftMeter
+from emsync.emotion.features.faces import FACES_NAME, FaceReader
 from emsync.emotion.features.image import IMAGE_SIZE, ImageFeatures, has_picture
 from emsync.emotion.features.sound import SoundFeatures, has_sound
 from emsync.emotion.moments import Moments
-from emsync.types import NAMED, SOUND_PATCH_SAMPLES, SOUND_RATE_HZ, SampledFrame, SoundPatch
-
-BATCH_PIECES = 8
-"""Frames or patches that wait for a network together: 1.2 MB of frames, 0.5 MB of sound."""
+from emsync.emotion.sense import BatchedSense, NamingSense, Sense
+from emsync.types import SOUND_PATCH_SAMPLES, SOUND_RATE_HZ, SampledFrame, SoundPatch
 
 FRAME_SHAPE = (IMAGE_SIZE, IMAGE_SIZE, 3)
 PATCH_SHAPE = (SOUND_PATCH_SAMPLES,)
 HALF_PATCH_S = SOUND_PATCH_SAMPLES / SOUND_RATE_HZ / 2
-
-
-class Sense:
-    """One sense at work on one film: takes what it can use, keeps features and their times, nothing else.
-
-    A subclass takes frames, patches of sound, or both, and calls `keep`; frames come in order of time, then
-    patches in order of time. `feature_name` says which weights spoke; a head is fitted to one name and
-    refuses another. `reach_s` is how far from its middle a shot may find a moment if none lies inside it.
-    """
-
-    name: str
-    feature_name: str
-    dimension: int
-    reach_s: float = 0.0
-
-    def __init__(self) -> None:
-        self._times_s: list[float] = []
-        self._kept: list[NDArray[np.float16]] = []
-
-    def accept_frame(self, frame: SampledFrame) -> None:
-        """Take in one frame; most senses pass it over."""
-
-    def accept_sound(self, patch: SoundPatch) -> None:
-        """Take in one patch of sound; most senses pass it over."""
-
-    def finish(self) -> None:
-        """The film ended, for now: keep what still waits. May be called again."""
-
-    def keep(self, time_s: float, features: NDArray[Any]) -> None:
-        """Keep the features (D,) of one moment."""
-        self._times_s.append(time_s)
-        self._kept.append(np.asarray(features, np.float16))
-
-    def forget(self) -> None:
-        """Begin another film."""
-        self._times_s.clear()
-        self._kept.clear()
-
-    def moments(self) -> Moments:
-        """All that was kept, in order of time."""
-        self.finish()
-        kept = np.array(self._kept, np.float16).reshape(len(self._kept), self.dimension)
-        return Moments.in_order(self._times_s, kept)
-
-
-class NamingSense(Sense):
-    """A sense whose features are probabilities over `NAMED`."""
-
-    dimension = len(NAMED)
-
-
-class BatchedSense(Sense):
-    """A sense whose pieces go through a network eight at a time."""
-
-    def __init__(
-        self, features: FeatureExtractor[Any], shape: tuple[int, ...], dtype: type[np.generic]
-    ) -> None:
-        super().__init__()
-        self.feature_name, self.dimension = features.name, features.dimension
-        self._features = features
-        self._batch = np.empty((BATCH_PIECES, *shape), dtype=dtype)
-        self._waiting_s: list[float] = []
-
-    def add(self, time_s: float, piece: NDArray[Any]) -> None:
-        """Take a copy of one piece."""
-        self._batch[len(self._waiting_s)] = piece
-        self._waiting_s.append(time_s)
-        if len(self._waiting_s) == BATCH_PIECES:
-            self.finish()
-
-    def finish(self) -> None:
-        """Run what waits through the network."""
-        if self._waiting_s:
-            features = self._features.extract(self._batch[: len(self._waiting_s)])
-            for time_s, row in zip(self._waiting_s, features, strict=True):
-                self.keep(time_s, row)
-            self._waiting_s.clear()
-
-    def forget(self) -> None:
-        """Begin another film."""
-        super().forget()
-        self._waiting_s.clear()
 
 
 class ImageSense(BatchedSense):
@@ -141,6 +58,50 @@ class SoundSense(BatchedSense):
             self.add(patch.time_s, patch.samples)
 
 
+class CraftSense(Sense):
+    """Light, colour and pace of frames; one that shows nothing is passed over, and so is a film of one frame."""
+
+    name, feature_name, dimension = "craft", CRAFT_NAME, len(MEASURES)
+    reach_s = 2.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._meter = CraftMeter()
+
+    def accept_frame(self, frame: SampledFrame) -> None:
+        """Take in a frame that shows anything; frames come in order of time."""
+        if has_picture(frame.rgb):
+            self._meter.add(frame.time_s, frame.rgb)
+
+    def forget(self) -> None:
+        """Begin another film."""
+        super().forget()
+        self._meter = CraftMeter()
+
+    def moments(self) -> Moments:
+        """The seven measures at every frame."""
+        meter = self._meter if len(self._meter) > 1 else CraftMeter()
+        times_s, values = meter.over_time()
+        return Moments(times_s, values.astype(np.float16))
+
+
+class FacesSense(NamingSense):
+    """What the faces in frames express; a frame without a face is passed over."""
+
+    name, feature_name = "faces", FACES_NAME
+
+    def __init__(self, reader: FaceReader) -> None:
+        super().__init__()
+        self._reader = reader
+
+    def accept_frame(self, frame: SampledFrame) -> None:
+        """Take in a frame in which a face is found."""
+        if has_picture(frame.rgb):
+            named = self._reader.read(frame.rgb, frame.aspect)
+            if named is not None:
+                self.keep(frame.time_s, named)
+
+
 @dataclass(frozen=True)
 class SenseEntry:
     """How to put a sense to work: `load(threads, folder)` reads its weights, or gives None without its extra."""
@@ -152,6 +113,8 @@ class SenseEntry:
 SENSES = (
     SenseEntry("image", lambda threads, folder: ImageSense(ImageFeatures.load(threads, folder))),
     SenseEntry("sound", lambda threads, folder: SoundSense(SoundFeatures.load(threads, folder))),
+    SenseEntry("craft", lambda threads, folder: CraftSense()),
+    SenseEntry("faces", lambda threads, folder: FacesSense(FaceReader.load(threads, folder))),
 )
 """Every sense, in the order in which a shot lists those that spoke."""
 

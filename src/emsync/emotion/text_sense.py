@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emsync.emotion.senses import NamingSense
+from emsync.emotion.sense import NamingSense
 from emsync.emotion.text_emotion import TextEmotion
 from emsync.types import Shot
 

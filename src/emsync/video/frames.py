@@ -59,7 +59,7 @@ def scan(
     if not frames_per_s > 0:
         raise ValueError(f"frames_per_s must be positive, got {frames_per_s}")
     decoder = _Decoder(info)
-    maker = PictureMaker(info.rotation_degrees, large_height)
+    maker = PictureMaker(info.rotation_degrees, aspect=info.width / info.height, large_height=large_height)
     watcher = _Watcher(maker, detector, _Sampler(on_frame), period_s=1 / frames_per_s)
     for time_s, frame in decoder.frames():
         watcher.watch(time_s, frame)

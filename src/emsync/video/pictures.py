@@ -31,11 +31,14 @@ class Picture:
 class PictureMaker:
     """Shrinks the frames of one video; libswscale reads each frame once for each picture."""
 
-    def __init__(self, rotation_degrees: int = 0, large_height: int | None = None) -> None:
-        """`rotation_degrees` is clockwise, a multiple of 90, as in `VideoInfo`.
+    def __init__(
+        self, rotation_degrees: int = 0, *, aspect: float = 1.0, large_height: int | None = None
+    ) -> None:
+        """`rotation_degrees` is clockwise, a multiple of 90, as in `VideoInfo`; `aspect` is as displayed.
 
         With `large_height`, samples hold a large picture, too, at most so high before it is turned upright.
         """
+        self._aspect = aspect
         self._quarter_turns = rotation_degrees // 90
         self._small_scaler = VideoReformatter()
         self._sample_scaler = VideoReformatter()
@@ -57,7 +60,7 @@ class PictureMaker:
             picture.frame, SAMPLE_SIZE, SAMPLE_SIZE, "rgb24", interpolation=Interpolation.AREA, threads=1
         )
         large = None if self._large_height is None else self._large(picture.frame, self._large_height)
-        return SampledFrame(time_s=picture.time_s, rgb=self._upright(squeezed), large=large)
+        return SampledFrame(picture.time_s, self._upright(squeezed), self._aspect, large)
 
     def _large(self, frame: VideoFrame, most_height: int) -> NDArray[np.uint8]:
         height = min(most_height, frame.height)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from emsync.emotion.moments import Moments
-from emsync.emotion.senses import Sense
+from emsync.emotion.sense import Sense
 from emsync_train.emotion.data import Clip
 
 ClipMoments = Mapping[str, Moments]

@@ -61,7 +61,8 @@ class Clip:
             for frame in container.decode(video=0):
                 time_s = float(frame.time or 0.0)
                 start_s = time_s if start_s is None else start_s
-                yield SampledFrame(time_s - start_s, _squeezed(frame.to_ndarray(format="rgb24")))
+                rgb = _squeezed(frame.to_ndarray(format="rgb24"))
+                yield SampledFrame(time_s - start_s, rgb, frame.width / frame.height)
 
     def patches(self) -> Iterator[SoundPatch]:
         """Its sound."""

@@ -15,7 +15,7 @@ from emsync.emotion.moments import Array, SenseFeatures
 from emsync.emotion.pool import NAMING_SHARES
 from emsync.types import EMOTIONS, Floats
 from emsync_train.emotion.data import CLIP_CLASSES
-from emsync_train.emotion.measure import accuracy, correlation, expected_calibration_error, macro_f1
+from emsync_train.emotion.measure import accuracy, correlation, expected_calibration_error, log_loss, macro_f1
 from emsync_train.emotion.rows import HeldOut, Labels, Rows, cross_calibrated
 
 EKMAN_CLASSES = {"Excited": "joy", "Fear": "fear", "Sad": "sadness"}
@@ -108,7 +108,7 @@ def _segment_figures(chosen: Mapping[str, Choice], rows: Rows) -> Figures:
 
 
 def _that_name_classes(chosen: Mapping[str, Choice], rows: Rows) -> list[tuple[str, Choice]]:
-    """Choices in which naming senses change nothing are left out: those give no clip class."""
+    """Choices that differ from others by naming senses alone are left out: those give no clip class."""
     is_learned = {title: set(one.senses) & set(rows.learned) for title, one in chosen.items()}
     return [
         (title, one)
@@ -136,6 +136,7 @@ def _class_figures(probabilities: Floats, labels: Labels) -> Figures:
         "accuracy": _number(accuracy(predicted, labels)),
         "macro_f1": _number(macro_f1(predicted, labels)),
         "ece": _number(expected_calibration_error(probabilities, labels)),
+        "log_loss": _number(log_loss(probabilities, labels)),
     }
 
 

@@ -13,7 +13,7 @@ from emsync.emotion.features import FeatureExtractor
 from emsync.emotion.head import compressed
 from emsync.emotion.moments import Mask, SenseFeatures, ShotFeatures
 from emsync.emotion.pool import NAMING_SHARES, log_pool, softmax
-from emsync.emotion.senses import Sense
+from emsync.emotion.sense import Sense
 from emsync.types import Floats, Shot
 from emsync_train.emotion.clip_moments import ClipMoments
 from emsync_train.emotion.data import CLIP_CLASSES, Clip, Frames, RatedPhotographs, clip_groups

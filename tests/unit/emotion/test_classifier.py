@@ -7,7 +7,8 @@ from emsync.emotion.features import FeatureExtractor
 from emsync.emotion.features.image import ImageFeatures, has_picture
 from emsync.emotion.features.sound import SoundFeatures, has_sound
 from emsync.emotion.head import EmotionHead, SenseReading
-from emsync.emotion.senses import BATCH_PIECES, SENSES, ImageSense, NamingSense, Sense, SoundSense
+from emsync.emotion.sense import BATCH_PIECES, NamingSense, Sense
+from emsync.emotion.senses import SENSES, ImageSense, SoundSense
 from emsync.errors import WeightsError
 from emsync.types import SampledFrame, Shot, SoundPatch
 

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -12,6 +13,7 @@ from emsync.emotion.pool import NAMING_SHARES
 from emsync.emotion.senses import SENSES
 from emsync.emotion.text_emotion import TextEmotion
 from emsync.errors import InputError, WeightsError
+from emsync.music.cue_sheet_schema import ShotEntry
 from emsync.options import EXTRA_SENSES, IN_BOX_SENSES, SenseOptions
 from emsync.weights import ASSETS
 
@@ -60,3 +62,8 @@ def test_large_frames_are_only_wanted_by_the_sense_that_reads_them() -> None:
     head = EmotionClassifier.load(1)._head
     reads = ScreenTextSense(lambda frame: [], TextEmotion.load())
     assert EmotionClassifier([reads], head).large_height == LARGE_HEIGHT
+
+
+def test_a_cue_sheet_may_hold_every_sense_that_can_speak() -> None:
+    named = ShotEntry.model_fields["senses"].annotation
+    assert get_args(get_args(named)[0]) == (*IN_BOX_SENSES, *EXTRA_SENSES)

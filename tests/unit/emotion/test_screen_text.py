@@ -15,7 +15,7 @@ SAD = "He died alone and they were so sad"
 
 def frame(time_s: float, shade: int = 0) -> SampledFrame:
     rgb = np.full((224, 224, 3), shade, np.uint8)
-    return SampledFrame(time_s, rgb, np.full((480, 854, 3), shade, np.uint8))
+    return SampledFrame(time_s, rgb, large=np.full((480, 854, 3), shade, np.uint8))
 
 
 def reading(*lines: str) -> tuple[ScreenTextSense, list[int]]:
@@ -98,5 +98,5 @@ def test_a_drawn_title_is_read_by_the_real_reader() -> None:
     picture = np.zeros((LARGE_HEIGHT, 854, 3), np.uint8)
     cv2.putText(picture, "GOODBYE MY FRIEND", (80, 250), cv2.FONT_HERSHEY_SIMPLEX, 2.0, (255, 255, 255), 4)
     sense = ScreenTextSense.load(threads=1)
-    sense.accept_frame(SampledFrame(1.0, np.zeros((224, 224, 3), np.uint8), picture))
+    sense.accept_frame(SampledFrame(1.0, np.zeros((224, 224, 3), np.uint8), large=picture))
     assert "GOODBYE" in sense.text_in(Shot(0.0, 2.0))

@@ -10,7 +10,8 @@ from tests.media import make_video
 
 from emsync.emotion.moments import Moments, SenseFeatures
 from emsync.emotion.pool import log_pool
-from emsync.emotion.senses import ImageSense, Sense, SoundSense
+from emsync.emotion.sense import Sense
+from emsync.emotion.senses import ImageSense, SoundSense
 from emsync.types import EMOTIONS, SampledFrame, SoundPatch
 from emsync_train.emotion.clip_moments import moments_of_clips, path_of
 from emsync_train.emotion.data import (
@@ -22,8 +23,8 @@ from emsync_train.emotion.data import (
     theme_of,
 )
 from emsync_train.emotion.fit import fit_logistic, fit_pool, fit_ridge, fit_temperature, group_folds
-from emsync_train.emotion.head_report import report
-from emsync_train.emotion.measure import accuracy, expected_calibration_error, macro_f1
+from emsync_train.emotion.head_report import choices_of, report
+from emsync_train.emotion.measure import accuracy, expected_calibration_error, log_loss, macro_f1
 from emsync_train.emotion.rows import cross_calibrated, held_out, make_rows
 from emsync_train.emotion.train_head import class_affect, class_to_emotion, fit_head
 
@@ -104,6 +105,24 @@ def test_calibration_error_by_pencil() -> None:
     labels = np.array([0, 0, 0, 1, 0, 0, 1, 1])
     # bins: 0.95 against 0.75, and 0.65 against 0.50, half of the items each
     assert expected_calibration_error(probabilities, labels) == pytest.approx((0.20 + 0.15) / 2)
+
+
+def test_log_loss_by_pencil() -> None:
+    assert log_loss(np.array([[0.5, 0.5], [0.75, 0.25]]), np.array([0, 1])) == pytest.approx(np.log(8) / 2)
+
+
+def test_senses_are_measured_alone_together_and_all_but_one() -> None:
+    chosen = choices_of(["image", "sound", "craft"])
+    assert list(chosen) == [
+        "image",
+        "sound",
+        "craft",
+        "all",
+        "all but image",
+        "all but sound",
+        "all but craft",
+    ]
+    assert chosen["all but sound"] == ("image", "craft")
 
 
 def test_names_tell_theme_and_series() -> None:

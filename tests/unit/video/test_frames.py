@@ -54,6 +54,18 @@ def test_large_pictures_keep_the_shape_of_the_film_and_are_only_made_when_asked_
 
 
 @pytest.mark.parametrize(
+    ("rotation_degrees", "pixel_aspect", "aspect"), [(0, 1, 16 / 9), (90, 1, 9 / 16), (0, 2, 32 / 9)]
+)
+def test_a_sample_tells_the_proportions_it_is_shown_with(
+    tmp_path: Path, rotation_degrees: int, pixel_aspect: int, aspect: float
+) -> None:
+    path = make_video(
+        tmp_path / "film.mp4", rotation_degrees=rotation_degrees, pixel_aspect=Fraction(pixel_aspect)
+    )
+    assert [sample.aspect for sample in _scan(path)[1]] == pytest.approx([aspect] * 2, rel=0.02)
+
+
+@pytest.mark.parametrize(
     ("rotation_degrees", "bright_side"), [(0, "top"), (90, "right"), (180, "bottom"), (270, "left")]
 )
 def test_a_rotated_video_is_seen_as_a_player_shows_it(
