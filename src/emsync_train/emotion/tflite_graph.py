@@ -136,7 +136,7 @@ class TfliteGraph(Graph):
             [
                 self._input(node, 0),
                 self._weights(output, kernel),
-                self.constant(f"{output}.b", np.float32(bias)),
+                self.constant(f"{output}.b", np.asarray(bias, np.float32)),
             ],
             output,
             strides=[options.StrideH(), options.StrideW()],
