@@ -23,10 +23,12 @@ from emsync import cli_arguments as arg
 from emsync.control import parse_density, parse_key
 from emsync.errors import EmsyncError
 from emsync.options import (
+    AffectOptions,
     ComposeOptions,
     MuxOptions,
     RenderOptions,
     ScoreOptions,
+    SenseOptions,
     SpottingOptions,
     VideoOptions,
 )
@@ -78,6 +80,9 @@ def score(
     boundaries: arg.Boundaries = None,
     minimum_distance: arg.MinimumDistance = SpottingOptions.minimum_distance_s,
     detector: arg.Detector = VideoOptions.detector,
+    affect_mapping: arg.Mapping = AffectOptions.mapping,
+    senses: arg.Senses = None,
+    speech_weights: arg.SpeechWeights = SenseOptions.speech_weights,
     sync: arg.Sync = ComposeOptions.sync,
     temperature: arg.Temperature = ComposeOptions.temperature,
     top_p: arg.TopP = ComposeOptions.top_p,
@@ -106,6 +111,8 @@ def score(
 
         options = ScoreOptions(
             video=VideoOptions(detector=detector),
+            affect=AffectOptions(mapping=affect_mapping),
+            senses=_senses(senses, speech_weights),
             spotting=_spotting(minimum_distance, hit, boundaries),
             compose=ComposeOptions(
                 seed=seed,
@@ -141,6 +148,9 @@ def analyse(
     boundaries: arg.Boundaries = None,
     minimum_distance: arg.MinimumDistance = SpottingOptions.minimum_distance_s,
     detector: arg.Detector = VideoOptions.detector,
+    affect_mapping: arg.Mapping = AffectOptions.mapping,
+    senses: arg.Senses = None,
+    speech_weights: arg.SpeechWeights = SenseOptions.speech_weights,
     threads: arg.Threads = ComposeOptions.threads,
     force: arg.Force = False,
     as_json: arg.Json = False,
@@ -157,6 +167,8 @@ def analyse(
         path = output or cue_sheet_beside(film)
         options = ScoreOptions(
             video=VideoOptions(detector=detector),
+            affect=AffectOptions(mapping=affect_mapping),
+            senses=_senses(senses, speech_weights),
             spotting=_spotting(minimum_distance, hit, boundaries),
             compose=ComposeOptions(threads=threads),
         )
@@ -326,6 +338,10 @@ def _spotting(
         hit_points_s=tuple(hits_s or ()),
         boundaries_s=None if boundaries is None else boundaries_from(boundaries),
     )
+
+
+def _senses(names: str | None, speech_weights: Path | None) -> SenseOptions:
+    return SenseOptions(None if names is None else arg.sense_names(names), speech_weights)
 
 
 def _groups(instruments: str | None) -> tuple[InstrumentGroup, ...] | None:
