@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from torch import Tensor
 from torch.nn import functional
 
@@ -16,6 +18,16 @@ from emsync.errors import InputError, WeightsError
 
 EXTRA = "Install what it needs: pip install 'emsync[vemoclap]'"
 PREPROCESSOR_FILE = "preprocessor_config.json"
+FAILURES = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    KeyError,
+    ImportError,
+    SafetensorError,
+    pickle.UnpicklingError,
+)
+"""What a damaged, foreign or absent checkpoint makes `transformers` raise."""
 
 
 def transformers_library() -> Any:
@@ -44,7 +56,10 @@ def load_network(class_name: str, source: str, *, kinds: tuple[str, ...]) -> Any
         raise WeightsError(
             f"{source}: a network of kind {config.model_type}, but {' or '.join(kinds)} is needed."
         )
-    network, report = _read(getattr(transformers_library(), class_name), source, output_loading_info=True)
+    loader = getattr(transformers_library(), class_name)
+    network, report = _read(
+        loader, source, output_loading_info=True, dtype=torch.float32
+    )  # some are stored as halves
     absent = sorted([*report["missing_keys"], *(str(key) for key in report["mismatched_keys"])])
     if absent:
         raise WeightsError(
@@ -73,7 +88,7 @@ def load_sound_reader(source: str) -> Any:
 def pixel_statistics(source: str, *, otherwise: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     """Mean and deviation of each colour that a picture network expects, from its `preprocessor_config.json`."""
     path = transformers_library().utils.cached_file(
-        source,
+        _located(source),
         PREPROCESSOR_FILE,
         _raise_exceptions_for_missing_entries=False,
         _raise_exceptions_for_connection_errors=False,
@@ -107,17 +122,28 @@ def normalised_pixels(
 
 def _read(loader: Any, source: str, **options: Any) -> Any:
     """`loader.from_pretrained`, with its many ways to fail put into one sentence."""
-    is_path = source.startswith((".", "/", "~")) or Path(source).is_dir()
-    if is_path and not Path(source).expanduser().is_dir():
-        raise WeightsError(
-            f"{source}: no such folder. Give the folder that holds the weights and config.json."
-        )
+    place = _located(source)
     try:
-        return loader.from_pretrained(str(Path(source).expanduser()) if is_path else source, **options)
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
+        return loader.from_pretrained(place, **options)
+    except FAILURES as error:
         advice = (
             "it must hold config.json, the weights and, for text, the tokenizer"
-            if is_path
+            if Path(place).is_dir()
             else "without a network, download it elsewhere and give its folder"
         )
         raise WeightsError(f"{source}: cannot be loaded as {loader.__name__}; {advice}. ({error})") from error
+
+
+def _located(source: str) -> str:
+    """A folder's full path, or a hub name as it is.
+
+    Raises: WeightsError if it is written like a path and there is no such folder.
+    """
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        return str(folder)
+    if source.startswith((".", "/", "~")):
+        raise WeightsError(
+            f"{source}: no such folder. Give the folder that holds the weights and config.json."
+        )
+    return source

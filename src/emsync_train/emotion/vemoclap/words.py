@@ -13,7 +13,6 @@ from emsync.errors import InputError
 from emsync.types import SOUND_RATE_HZ
 from emsync_train.emotion.vemoclap.contract import Features, Film, Frames, Samples
 from emsync_train.emotion.vemoclap.loading import (
-    EXTRA,
     load_network,
     load_sound_reader,
     load_tokenizer,
@@ -25,8 +24,10 @@ PUBLISHED_SENTIMENT = "cardiffnlp/twitter-roberta-base-sentiment-latest"
 """A RoBERTa with three sentiments; the paper does not name its own."""
 
 SPEECH_WINDOW_S = 30
-MOST_TOKENS = 224
-"""Whisper's own limit for 30 s of speech: half of its 448 positions."""
+OCR_INSTALL = (
+    "Install it beside emsync's own OpenCV: pip install --no-deps rapidocr-onnxruntime pyclipper shapely six"
+)
+"""With its dependencies it would bring a second OpenCV, which overwrites the one that is there."""
 
 
 class Sentiment:
@@ -87,11 +88,8 @@ class Transcriber:
         features = self._reader(samples, sampling_rate=SOUND_RATE_HZ, return_tensors="pt").input_features
         can_translate = bool(getattr(self._network.generation_config, "is_multilingual", False))
         task = {"task": "translate"} if can_translate else {}
-        most = min(MOST_TOKENS, int(self._network.config.max_target_positions) // 2)
         with torch.no_grad():
-            tokens = self._network.generate(
-                features, max_new_tokens=most, do_sample=False, num_beams=1, **task
-            )
+            tokens = self._network.generate(features, do_sample=False, num_beams=1, **task)
         return str(self._tokenizer.batch_decode(tokens, skip_special_tokens=True)[0])
 
 
@@ -122,7 +120,7 @@ class ScreenReader(Protocol):
 
 
 class RapidOcrReader:
-    """The package `rapidocr-onnxruntime` as a screen reader (it is in the extra)."""
+    """The package `rapidocr-onnxruntime` as a screen reader; not part of the extra, see `OCR_INSTALL`."""
 
     def __init__(self, engine: Any = None, *, least_score: float = 0.5) -> None:
         self._engine = _rapid_ocr() if engine is None else engine
@@ -159,6 +157,6 @@ def _rapid_ocr() -> Any:
         from rapidocr_onnxruntime import RapidOCR  # type: ignore[import-not-found, unused-ignore]  # noqa: PLC0415
     except ImportError as error:
         raise InputError(
-            f"Reading text off the screen needs the package rapidocr-onnxruntime. {EXTRA}"
+            f"Reading text off the screen needs the package rapidocr-onnxruntime. {OCR_INSTALL}"
         ) from error
     return RapidOCR()
