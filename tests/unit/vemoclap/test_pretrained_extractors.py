@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_networks as tiny
+from tests.media import make_video
+from tiny_beats import save_checkpoint
 
 from emsync.errors import InputError, WeightsError
-from emsync_train.emotion.vemoclap import loading
+from emsync_train.emotion.vemoclap import extract, loading
 from emsync_train.emotion.vemoclap.contract import Features, Film, Frames, Modality
 from emsync_train.emotion.vemoclap.face import HALF, FaceExpression
 from emsync_train.emotion.vemoclap.face_detector import FaceDetector, Floats32
@@ -28,7 +30,6 @@ from emsync_train.emotion.vemoclap.words import (
 )
 
 torch = tiny.torch
-SPECIAL = ("<|startoftranscript|>", "<|endoftext|>", "<|notimestamps|>")
 
 
 class Faces(FaceDetector):
@@ -265,3 +266,22 @@ def test_without_the_ocr_package_the_error_says_how_to_install_it(monkeypatch: p
     monkeypatch.setitem(sys.modules, "rapidocr_onnxruntime", None)
     with pytest.raises(InputError, match="pip install --no-deps rapidocr-onnxruntime"):
         RapidOcrReader()
+
+
+def test_the_command_extracts_every_modality_that_is_asked_for(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for split, name in (("train", "Joy/1.mp4"), ("test", "Fear/1.mp4")):
+        (tmp_path / f"{split}.txt").write_text(name, encoding="utf-8")
+        path = tmp_path / "videos" / name
+        path.parent.mkdir(parents=True)
+        make_video(path, duration_s=1.0, audio_streams=1 if split == "train" else 0)
+    sources = {name: str(folder / name) for name in ("clip", "whisper", "sentiment")}
+    sources |= {"data": str(tmp_path), "beats": str(save_checkpoint(tmp_path / "beats.pt"))}
+    assert extract.main([part for name, source in sources.items() for part in (f"--{name}", source)]) == 0
+    assert "6 feature files written for 2 videos" in capsys.readouterr().out
+    shapes = {
+        name: [np.load(tmp_path / "features" / name / video / "1.npy").shape for video in ("Joy", "Fear")]
+        for name in ("clip", "beats", "speech")
+    }
+    assert shapes == {"clip": [(16, 12)] * 2, "beats": [(1, 16), (0, 16)], "speech": [(1, 3), (0, 3)]}

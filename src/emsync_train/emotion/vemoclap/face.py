@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from emsync_train.emotion.vemoclap.contract import Features, Film, Frames
 from emsync_train.emotion.vemoclap.face_detector import FaceDetector, Floats32
@@ -24,7 +25,9 @@ class FaceExpression:
 
     name = "face"
 
-    def __init__(self, detector: FaceDetector, network: Any, statistics: Any = HALF) -> None:
+    def __init__(
+        self, detector: FaceDetector, network: Any, statistics: tuple[Tensor, Tensor] = HALF
+    ) -> None:
         self._detector, self._network, self._statistics = detector, network, statistics
 
     @classmethod

@@ -20,7 +20,14 @@ from emsync_train.emotion.vemoclap.contract import Features, Film, Samples
 WINDOW_SAMPLES = 3 * SOUND_RATE_HZ
 BATCH_WINDOWS = 8
 WHERE = "The published checkpoints are linked from the BEATs page of microsoft/unilm (see docs/vemoclap.md)."
-SUPPORTED = {"layer_norm_first": False, "deep_norm": True, "gru_rel_pos": True, "activation_fn": "gelu"}
+SUPPORTED = {
+    "activation_fn": "gelu",
+    "conv_bias": False,
+    "deep_norm": True,
+    "gru_rel_pos": True,
+    "layer_norm_first": False,
+    "relative_position_embedding": True,
+}
 
 Output = Literal["embedding", "classes"]
 
