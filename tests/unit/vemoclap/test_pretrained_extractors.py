@@ -285,3 +285,9 @@ def test_the_command_extracts_every_modality_that_is_asked_for(
         for name in ("clip", "beats", "speech")
     }
     assert shapes == {"clip": [(16, 12)] * 2, "beats": [(1, 16), (0, 16)], "speech": [(1, 3), (0, 3)]}
+
+
+def test_a_device_that_is_not_there_is_refused() -> None:
+    assert loading.checked_device("cpu") == "cpu"
+    with pytest.raises(InputError, match="No network can run on 'abacus' here; use cpu"):
+        loading.checked_device("abacus")

@@ -106,15 +106,14 @@ class Encoder(nn.Module):
 
     def forward(self, steps: Tensor) -> Tensor:
         """Shape (B, N, width) in and out."""
-        bias = self._distance_bias(steps.shape[1])
+        bias = self._distance_bias(torch.arange(steps.shape[1], device=steps.device))
         steps = self.layer_norm(steps + self.pos_conv[0](steps))
         for layer in self.layers:
             steps = layer(steps, bias)
         return steps
 
-    def _distance_bias(self, count: int) -> Tensor:
-        """Added to the score of every pair of steps, shape (heads, N, N)."""
-        places = torch.arange(count)
+    def _distance_bias(self, places: Tensor) -> Tensor:
+        """Added to the score of every pair of N steps at their places (N,), shape (heads, N, N)."""
         buckets = distance_buckets(places[None, :] - places[:, None], self.config)
         table = self.layers[0].get_submodule("self_attn.relative_attention_bias")
         return torch.as_tensor(table(buckets)).permute(2, 0, 1)

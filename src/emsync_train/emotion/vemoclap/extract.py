@@ -26,6 +26,7 @@ from emsync_train.emotion.vemoclap.ekman6 import (
 from emsync_train.emotion.vemoclap.face import PUBLISHED as PUBLISHED_EXPRESSION
 from emsync_train.emotion.vemoclap.face import FaceExpression
 from emsync_train.emotion.vemoclap.film import read_film
+from emsync_train.emotion.vemoclap.loading import checked_device
 from emsync_train.emotion.vemoclap.picture import ClipPicture
 from emsync_train.emotion.vemoclap.sound import BeatsSound
 from emsync_train.emotion.vemoclap.words import (
@@ -43,17 +44,18 @@ def modalities_of(arguments: argparse.Namespace) -> list[Modality]:
 
     Raises: InputError if none is asked for; WeightsError if one cannot be loaded.
     """
+    device = checked_device(arguments.device)
     found: list[Modality] = []
     if arguments.clip:
-        found.append(ClipPicture.load(arguments.clip))
+        found.append(ClipPicture.load(arguments.clip, device))
     if arguments.beats:
-        found.append(BeatsSound.load(arguments.beats, arguments.beats_output))
+        found.append(BeatsSound.load(arguments.beats, arguments.beats_output, device))
     if arguments.face_detector:
-        found.append(FaceExpression.load(arguments.face_detector, arguments.expression))
+        found.append(FaceExpression.load(arguments.face_detector, arguments.expression, device))
     if arguments.whisper or arguments.screen_text:
-        sentiment = Sentiment.load(arguments.sentiment)
+        sentiment = Sentiment.load(arguments.sentiment, device)
         if arguments.whisper:
-            found.append(SpeechSentiment(Transcriber.load(arguments.whisper), sentiment))
+            found.append(SpeechSentiment(Transcriber.load(arguments.whisper, device), sentiment))
         if arguments.screen_text:
             found.append(ScreenTextSentiment(RapidOcrReader(), sentiment))
     if not found:
@@ -94,6 +96,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--screen-text", action="store_true", help="read the screen with rapidocr-onnxruntime"
     )
+    options.add_argument("--device", default="cpu", help="where networks run: cpu, cuda, mps")
     return options
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from emsync_train.emotion.vemoclap.contract import Features, Film, Frames
 from emsync_train.emotion.vemoclap.face_detector import FaceDetector, Floats32
-from emsync_train.emotion.vemoclap.loading import load_network, normalised_pixels, pixel_statistics
+from emsync_train.emotion.vemoclap.loading import device_of, load_network, normalised_pixels, pixel_statistics
 
 PUBLISHED = "trpakov/vit-face-expression"
 """A ViT trained on FER-2013, seven expressions; the paper does not name its own."""
@@ -31,12 +31,12 @@ class FaceExpression:
         self._detector, self._network, self._statistics = detector, network, statistics
 
     @classmethod
-    def load(cls, detector: Path, source: str = PUBLISHED) -> FaceExpression:
+    def load(cls, detector: Path, source: str = PUBLISHED, device: str = "cpu") -> FaceExpression:
         """Read the detector's export and the expression network.
 
         Raises: WeightsError if one of them cannot be had or is something else.
         """
-        network = load_network("ViTForImageClassification", source, kinds=("vit",))
+        network = load_network("ViTForImageClassification", source, kinds=("vit",), device=device)
         return cls(FaceDetector.load(detector), network, pixel_statistics(source, otherwise=HALF))
 
     @property
@@ -54,8 +54,8 @@ class FaceExpression:
             [normalised_pixels(face[None], size, self._statistics, crop=False) for face in crops]
         )
         with torch.no_grad():
-            logits = self._network(pixel_values=pixels).logits
-        return np.asarray(logits.softmax(dim=1).numpy(), np.float32)
+            logits = self._network(pixel_values=pixels.to(device_of(self._network))).logits
+        return np.asarray(logits.softmax(dim=1).cpu().numpy(), np.float32)
 
 
 def largest_face(rgb: Frames, detector: FaceDetector) -> Frames | None:

@@ -29,9 +29,9 @@ def log_mel(samples: Tensor, *, bands: int) -> Tensor:
     frames = samples.unfold(1, FRAME_SAMPLES, HOP_SAMPLES)  # (B, T, 400)
     frames = frames - frames.mean(dim=2, keepdim=True)
     before = torch.cat([frames[..., :1], frames[..., :-1]], dim=2)
-    window = torch.hann_window(FRAME_SAMPLES, periodic=False, dtype=frames.dtype) ** 0.85
+    window = torch.hann_window(FRAME_SAMPLES, periodic=False).to(frames) ** 0.85
     spectrum = torch.fft.rfft((frames - PREEMPHASIS * before) * window, n=DFT_SAMPLES)  # (B, T, 257)
-    filters = torch.from_numpy(mel_filters(bands)).to(frames.dtype)
+    filters = torch.from_numpy(mel_filters(bands)).to(frames)
     return torch.as_tensor((spectrum.abs().square() @ filters).clamp(min=FLOOR).log())
 
 

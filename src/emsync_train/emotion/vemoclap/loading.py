@@ -42,13 +42,14 @@ def transformers_library() -> Any:
     return transformers
 
 
-def load_network(class_name: str, source: str, *, kinds: tuple[str, ...]) -> Any:
+def load_network(class_name: str, source: str, *, kinds: tuple[str, ...], device: str = "cpu") -> Any:
     """A network of `transformers` in evaluation mode, with every weight from the source.
 
     Args:
         class_name: for example "ViTForImageClassification".
         source: a folder, or a name on the Hugging Face hub.
         kinds: `model_type`s of its configuration that will do.
+        device: where it is to run, see `checked_device`.
     Raises: WeightsError if it cannot be had, is of another kind or lacks weights.
     """
     config = _read(transformers_library().AutoConfig, source)
@@ -66,7 +67,25 @@ def load_network(class_name: str, source: str, *, kinds: tuple[str, ...]) -> Any
             f"{source}: {len(absent)} weights of {class_name} are not in it, the first is {absent[0]}; "
             "it was made for another job. Name the checkpoint that docs/vemoclap.md names."
         )
-    return network.eval()
+    return network.to(device).eval()
+
+
+def checked_device(name: str) -> str:
+    """The name of a place where networks can run, "cpu" or a GPU ("cuda", "cuda:1", "mps").
+
+    Raises: InputError if torch does not know it or this machine lacks it.
+    """
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise InputError(f"No network can run on {name!r} here; use cpu. ({error})") from error
+    return name
+
+
+def device_of(network: Any) -> torch.device:
+    """Where a network lies."""
+    device: torch.device = next(network.parameters()).device
+    return device
 
 
 def load_tokenizer(source: str) -> Any:

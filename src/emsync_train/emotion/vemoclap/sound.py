@@ -16,6 +16,7 @@ from emsync.errors import WeightsError
 from emsync.types import SOUND_RATE_HZ
 from emsync_train.emotion.vemoclap.beats import Beats, BeatsConfig
 from emsync_train.emotion.vemoclap.contract import Features, Film, Samples
+from emsync_train.emotion.vemoclap.loading import device_of
 
 WINDOW_SAMPLES = 3 * SOUND_RATE_HZ
 BATCH_WINDOWS = 8
@@ -48,12 +49,12 @@ class BeatsSound:
         self._output = output
 
     @classmethod
-    def load(cls, path: Path, output: Output = "embedding") -> BeatsSound:
+    def load(cls, path: Path, output: Output = "embedding", device: str = "cpu") -> BeatsSound:
         """Read a published checkpoint (`.pt`), without running any code that may be inside.
 
         Raises: WeightsError if the file is missing, not a checkpoint or of another architecture.
         """
-        return cls(read_beats(path), output)
+        return cls(read_beats(path).to(device), output)
 
     @property
     def dimension(self) -> int:
@@ -66,10 +67,10 @@ class BeatsSound:
         heard = [window for window in windows(film.samples, WINDOW_SAMPLES) if has_sound(window)]
         if not heard:
             return None
-        batch = torch.from_numpy(np.stack(heard))
+        batch = torch.from_numpy(np.stack(heard)).to(device_of(self._network))
         with torch.no_grad():
             parts = [self._run(part) for part in torch.split(batch, BATCH_WINDOWS)]
-        return np.asarray(torch.cat(parts).numpy(), np.float32)
+        return np.asarray(torch.cat(parts).cpu().numpy(), np.float32)
 
     def _run(self, samples: Tensor) -> Tensor:
         network = self._network

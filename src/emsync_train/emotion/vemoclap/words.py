@@ -13,6 +13,7 @@ from emsync.errors import InputError
 from emsync.types import SOUND_RATE_HZ
 from emsync_train.emotion.vemoclap.contract import Features, Film, Frames, Samples
 from emsync_train.emotion.vemoclap.loading import (
+    device_of,
     load_network,
     load_sound_reader,
     load_tokenizer,
@@ -37,12 +38,13 @@ class Sentiment:
         self._network, self._tokenizer = network, tokenizer
 
     @classmethod
-    def load(cls, source: str = PUBLISHED_SENTIMENT) -> Sentiment:
+    def load(cls, source: str = PUBLISHED_SENTIMENT, device: str = "cpu") -> Sentiment:
         """Read network and tokenizer.
 
         Raises: WeightsError if they cannot be had or are something else.
         """
-        network = load_network("AutoModelForSequenceClassification", source, kinds=("roberta", "xlm-roberta"))
+        kinds = ("roberta", "xlm-roberta")
+        network = load_network("AutoModelForSequenceClassification", source, kinds=kinds, device=device)
         return cls(network, load_tokenizer(source))
 
     @property
@@ -59,9 +61,10 @@ class Sentiment:
         rows = []
         for text in spoken:  # one by one: padding would move results in the last digits
             tokens = self._tokenizer(text, truncation=True, max_length=longest, return_tensors="pt")
+            tokens = tokens.to(device_of(self._network))
             with torch.no_grad():
                 rows.append(self._network(**tokens).logits.softmax(dim=1))
-        return np.asarray(torch.cat(rows).numpy(), np.float32)
+        return np.asarray(torch.cat(rows).cpu().numpy(), np.float32)
 
 
 class Transcriber:
@@ -71,12 +74,12 @@ class Transcriber:
         self._network, self._reader, self._tokenizer = network, reader, tokenizer
 
     @classmethod
-    def load(cls, source: str = PUBLISHED_SPEECH) -> Transcriber:
+    def load(cls, source: str = PUBLISHED_SPEECH, device: str = "cpu") -> Transcriber:
         """Read network, spectrogram settings and tokenizer.
 
         Raises: WeightsError if they cannot be had or are something else.
         """
-        network = load_network("WhisperForConditionalGeneration", source, kinds=("whisper",))
+        network = load_network("WhisperForConditionalGeneration", source, kinds=("whisper",), device=device)
         return cls(network, load_sound_reader(source), load_tokenizer(source))
 
     def transcripts(self, samples: Samples) -> list[str]:
@@ -89,7 +92,9 @@ class Transcriber:
         can_translate = bool(getattr(self._network.generation_config, "is_multilingual", False))
         task = {"task": "translate"} if can_translate else {}
         with torch.no_grad():
-            tokens = self._network.generate(features, do_sample=False, num_beams=1, **task)
+            tokens = self._network.generate(
+                features.to(device_of(self._network)), do_sample=False, num_beams=1, **task
+            )
         return str(self._tokenizer.batch_decode(tokens, skip_special_tokens=True)[0])
 
 
