@@ -15,6 +15,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from emsync_train.emotion.fit import fit_logistic, fit_temperature, group_folds
 from emsync_train.emotion.measure import accuracy, expected_calibration_error, macro_f1
 from emsync_train.emotion.vemoclap.clip_features import SEGMENTS, ClipFeatures, read_clip_features
 from emsync_train.emotion.vemoclap.contract import Examples
-from emsync_train.emotion.vemoclap.fusion import FusionConfig, parameter_count
+from emsync_train.emotion.vemoclap.fusion import FusionConfig, Missing, parameter_count
 from emsync_train.emotion.vemoclap.fusion_training import TrainingOptions, class_logits, train_fusion
 
 FOLDS, DRAWS = 10, 2
@@ -100,9 +101,9 @@ def _pooled(senses: Sequence[Floats], examples: Examples, seen: Labels, unseen: 
     return softmax((weight * image[unseen] + (1 - weight) * sound[unseen]) / temperature)
 
 
-def cross_attention(examples: Examples, folds: Labels, seed: int) -> Answers:
+def cross_attention(examples: Examples, folds: Labels, seed: int, missing: Missing = "mask") -> Answers:
     """The paper's head; a missing sense is simulated by hiding it from the trained head."""
-    config = FusionConfig(examples.specs, classes=len(CLIP_CLASSES), dropout=DROPOUT)
+    config = FusionConfig(examples.specs, classes=len(CLIP_CLASSES), missing=missing, dropout=DROPOUT)
     logits = [np.zeros((len(folds), config.classes)) for _ in range(3)]
     for fold in range(FOLDS):
         seen, unseen = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
@@ -147,6 +148,9 @@ def compare(clips: ClipFeatures, *, draws: int = DRAWS) -> Figures:
             "parameters": parameter_count(size),
             **_measured(cross_attention, segments, draws),
         },
+        "cross_attention_with_zeros_on_segments": _measured(
+            partial(cross_attention, missing="zeros"), segments, draws
+        ),
         "late_fusion_on_whole_clips": _measured(late_fusion, whole, draws),
         "cross_attention_on_whole_clips": _measured(cross_attention, whole, draws),
     }
