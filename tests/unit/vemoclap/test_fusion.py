@@ -158,3 +158,11 @@ def test_features_of_another_length_are_refused_with_their_name() -> None:
 def test_one_modality_is_nothing_to_fuse() -> None:
     with pytest.raises(ValueError, match="two or more"):
         FusionConfig(SPECS[:1])
+
+
+def test_one_modality_alone_is_heard_with_zeros_and_has_nobody_to_ask_with_a_mask() -> None:
+    values = np.random.default_rng(0).normal(size=(2, 3, 6)).astype(np.float32)
+    films = Examples(SPECS, [(v, None, None) for v in values], np.zeros(2, np.int64), np.arange(2))
+    masked, zeros = (class_logits(random_head(way), films) for way in ("mask", "zeros"))
+    np.testing.assert_allclose(masked[0], masked[1], atol=1e-6)
+    assert np.abs(zeros[0] - zeros[1]).max() > 1e-3

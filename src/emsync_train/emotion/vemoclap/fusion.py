@@ -32,15 +32,15 @@ Missing = Literal["mask", "zeros"]
 class FusionConfig:
     """Sizes of the head.
 
-    `missing`: "mask" leaves a missing modality out (its pairs give zeros); "zeros" is the paper's way, a
-    sequence of one zero vector that is attended to like any other.
+    `missing`: "zeros" is the paper's way, a sequence of one zero vector that is attended to like any other;
+    "mask" leaves a missing modality out (its pairs give zeros), so one that is alone says nothing.
     """
 
     specs: tuple[FeatureSpec, ...]
     classes: int = 6
     width: int = 512
     heads: int = 4
-    missing: Missing = "mask"
+    missing: Missing = "zeros"
     dropout: float = 0.0
 
     def __post_init__(self) -> None:

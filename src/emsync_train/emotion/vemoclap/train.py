@@ -3,7 +3,7 @@
     python -m emsync_train.emotion.vemoclap.train --data EKMAN6 --modalities clip beats face speech --out fusion.onnx
 
 Beside the network, `fusion.json` holds what it was tested at. `--missing zeros` is the paper's way with a modality that
-says nothing.
+says nothing; `mask` leaves it out.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     options.add_argument("--data", type=Path, required=True, help="Ekman-6 with extracted features")
     options.add_argument("--modalities", nargs="+", default=["clip", "beats", "face", "speech"])
-    options.add_argument("--missing", choices=["mask", "zeros"], default="mask")
+    options.add_argument("--missing", choices=["zeros", "mask"], default="zeros")
     options.add_argument("--out", type=Path, required=True, help="the network (.onnx)")
     options.add_argument("--epochs", type=int, default=TrainingOptions.epochs)
     options.add_argument("--seed", type=int, default=TrainingOptions.seed)
