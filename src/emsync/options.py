@@ -36,6 +36,22 @@ class VideoOptions:
     frames_per_s: float = 1.0
 
 
+@dataclass(frozen=True)
+class SenseOptions:
+    """What the classifier takes in: senses by name, None being those in the box (`IN_BOX_SENSES`).
+
+    `speech_weights` is the folder with Whisper's weights, None the one in the user's cache.
+    """
+
+    names: tuple[str, ...] | None = None
+    speech_weights: Path | None = None
+
+
+IN_BOX_SENSES = ("image", "sound", "craft", "faces")
+EXTRA_SENSES = ("speech", "screen_text")
+"""Each needs something that does not come with the package; see docs/emotion.md."""
+
+
 class AffectMapping(StrEnum):
     """Where valence and arousal of a shot come from: the six categories, as in the paper, or rated directly."""
 
@@ -45,9 +61,16 @@ class AffectMapping(StrEnum):
 
 @dataclass(frozen=True)
 class AffectOptions:
-    """How the emotion of shots becomes an affect curve."""
+    """How the emotion of shots becomes an affect curve.
+
+    Against flicker the curve keeps its value through a shot that differs from it by less than `smallest_change` in
+    both valence and arousal, or that is shorter than `shortest_change_s`; 0 switches each off. Short shots in a
+    row count together.
+    """
 
     smoothing_s: float = 2.0
+    smallest_change: float = 0.08
+    shortest_change_s: float = 1.0
     mapping: AffectMapping = AffectMapping.RATED
 
 
@@ -70,8 +93,10 @@ class ComposeOptions:
     than `density_ceiling` is held back (None: nothing is). Directions of the cue sheet override all of these. Without
     planned bars the network writes bar lines where it likes, as in the paper, and the tempo is its own. `key_strength`
     is how much notes lean on their key; 0 leaves harmony to the network alone. A chord that had to come is the least
-    surprising of `chord_candidates`. Guidance above 1 makes the music follow a condition more than it
-    would by itself (classifier-free guidance, Ho & Salimans 2022).
+    surprising of `chord_candidates`. With `themes` later sections open with the first bars of an earlier one where the
+    film feels alike. Guidance above 1 makes the music follow a condition more than it would by itself (classifier-free
+    guidance, Ho & Salimans 2022). Of `takes` pieces, with the seeds `seed`, `seed` + 1 and so on, the best is kept;
+    `keep_takes` writes all of them.
     """
 
     seed: int = 0
@@ -86,8 +111,11 @@ class ComposeOptions:
     density_ceiling: float | None = 35.0
     key_strength: float = 1.25
     chord_candidates: int = 4
+    themes: bool = True
     affect_guidance: float = 3.0
     boundary_guidance: float = 1.0
+    takes: int = 1
+    keep_takes: bool = False
     threads: int = 0
 
 
@@ -116,6 +144,7 @@ class ScoreOptions:
     """Options of the whole line."""
 
     video: VideoOptions = field(default_factory=VideoOptions)
+    senses: SenseOptions = field(default_factory=SenseOptions)
     affect: AffectOptions = field(default_factory=AffectOptions)
     spotting: SpottingOptions = field(default_factory=SpottingOptions)
     compose: ComposeOptions = field(default_factory=ComposeOptions)

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from emsync.errors import WeightsError
 from emsync.music.density import DensityShaping
 from emsync.music.forced_events import ForcedEvent, ForcedEvents
-from emsync.music.grammar import Grammar
+from emsync.music.grammar import Grammar, Mask
 from emsync.music.guidance import guidance_rows
+from emsync.music.quotation import quote_theme
 from emsync.music.sampling import (
     FEW_CANDIDATES,
     draw,
@@ -104,6 +105,8 @@ class ScoreWriter:
         self._tokens: list[int] = []
         self._nats = 0.0
         self._forced = ForcedEvents(self.vocabulary)
+        self._next_section = 0
+        self._quoted_until_ticks = 0
         self._own_logits = np.zeros(self.vocabulary.size, np.float32)  # of the fully conditioned row
 
     @property
@@ -120,6 +123,7 @@ class ScoreWriter:
         logits = self._feed(self.vocabulary.special("START"))
         most_tokens = 1000 + int(self._plan.end_ticks * TICK_S * TOKENS_PER_S_BOUND)
         while not self._last_chord_is_struck():
+            self._open_section()
             due_ticks = self._due_ticks()
             token = self._choose(logits)
             logits = self._take(token)
@@ -139,9 +143,42 @@ class ScoreWriter:
         piece.notes["duration_ticks"] = np.minimum(piece.notes["duration_ticks"], room)
         return piece
 
+    def _open_section(self) -> None:
+        """At the beginning of a section that brings a theme back, let go of all notes and quote the theme."""
+        sections, now_ticks = self._plan.sections, self._grammar.now_ticks
+        if self._next_section == len(sections) or now_ticks < sections[self._next_section].start_ticks:
+            return
+        section = sections[self._next_section]
+        self._next_section += 1
+        if section.returns_to is None or not self._options.themes or now_ticks > section.start_ticks:
+            return
+        piece = decode(np.array(self._tokens, np.uint16), self.vocabulary)
+        quotation = quote_theme(self._plan, piece, section, self.vocabulary)
+        released = [ForcedEvent(now_ticks, off) for off in self._grammar.release_all()]
+        self.force([*released, *quotation.events] if quotation.events else [])
+        self._quoted_until_ticks = quotation.stop_ticks
+
+    @property
+    def _is_quoting(self) -> bool:
+        return self._grammar.now_ticks < self._quoted_until_ticks
+
+    def _quote(self, allowed: Mask) -> int | None:
+        """What a quotation does: its forced events, bar lines, due chords, steps; None: ask the network."""
+        now_ticks, step = self._grammar.now_ticks, self.vocabulary.time_shift
+        chosen = self.vocabulary.shift_token(LONGEST_SHIFT_TICKS)
+        required = (("BAR", self._bar_ticks()), ("CHORD", self._due_ticks()))
+        for name, ticks in required:
+            if ticks == now_ticks and allowed[self.vocabulary.special(name)]:
+                return self._forced.instead_of(self.vocabulary.special(name), self._grammar, allowed)
+        forced = self._forced.instead_of(chosen, self._grammar, allowed)
+        if forced != chosen:
+            return forced
+        steps = np.flatnonzero(allowed[step.first : step.stop])
+        return step.first + int(steps[-1]) if len(steps) else None
+
     def _strike_chord(self, logits: Logits) -> Logits:
         """Sample a few chords after a CHORD that had to come and keep the least surprising; logits after it."""
-        if self._options.chord_candidates == 1:
+        if self._options.chord_candidates == 1 or self._is_quoting:
             return logits
         before = self._place()
         chords: list[tuple[float, list[int]]] = []
@@ -192,13 +229,9 @@ class ScoreWriter:
             chord_required=due_ticks == now_ticks,
             bar_required=bar_ticks == now_ticks,
         )
-        temperature = risen_temperature(self._options.temperature, self._narrow_steps)
-        distribution = probabilities(logits, allowed, temperature=temperature)
-        candidates = nucleus(distribution, self._options.top_p)
-        is_narrow = len(candidates) <= FEW_CANDIDATES < int(allowed.sum())
-        self._narrow_steps = self._narrow_steps + 1 if is_narrow else 0
-        token = draw(distribution, candidates, self._rng)
-        token = self._forced.instead_of(token, self._grammar, allowed)
+        token = self._quote(allowed) if self._is_quoting else None
+        if token is None:
+            token = self._forced.instead_of(self._sample(logits, allowed), self._grammar, allowed)
         if token in self.vocabulary.time_shift:
             token = self._onto_the_grid(token)
             limits = (due_ticks, bar_ticks, self._forced.next_after(now_ticks), self._leave_ticks())
@@ -208,6 +241,15 @@ class ScoreWriter:
             )
             return min(token, self.vocabulary.shift_token(min(room, LONGEST_SHIFT_TICKS)))
         return token
+
+    def _sample(self, logits: Logits, allowed: Mask) -> int:
+        """A token of the nucleus, the temperature risen where the nucleus stayed narrow."""
+        temperature = risen_temperature(self._options.temperature, self._narrow_steps)
+        distribution = probabilities(logits, allowed, temperature=temperature)
+        candidates = nucleus(distribution, self._options.top_p)
+        is_narrow = len(candidates) <= FEW_CANDIDATES < int(allowed.sum())
+        self._narrow_steps = self._narrow_steps + 1 if is_narrow else 0
+        return draw(distribution, candidates, self._rng)
 
     def _onto_the_grid(self, token: int) -> int:
         """A time shift that ends on a 16th or triplet if it would end next to one; the longest may go on."""

@@ -7,16 +7,20 @@ from functools import cached_property
 
 import numpy as np
 
+from emsync.control import Key, Mode
 from emsync.errors import CueSheetError
 from emsync.music.bar_plan import BarPlan, plan_bars, tempo_of_arousal
 from emsync.music.conditions import GROUP_CONDITIONS, Condition, bar_positions, group_flags
 from emsync.music.directions import DirectionPlan
 from emsync.music.ending import Ending
+from emsync.music.form import Section, sections_of
 from emsync.music.tempo_curve import plan_tempo_curve
 from emsync.options import ComposeOptions, SyncMode
 from emsync.types import TICK_S, TICKS_PER_S, CueSheet, Floats, InstrumentGroup
 
 SHORTEST_MUSIC_TICKS = 5
+CLEAR_VALENCE = 0.1
+"""Nearer to 0 than this, valence means neither mode."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class ScorePlan:
     ending: Ending
     asked_ticks: tuple[int, ...]
     bars: BarPlan
+    sections: tuple[Section, ...]
     tonic: int
 
     @classmethod
@@ -45,7 +50,8 @@ class ScorePlan:
         asked_ticks = (*sorted({ticks for ticks in boundaries_ticks if ticks < ending.chord_ticks}),)
         asked_ticks = (*asked_ticks, ending.chord_ticks)
         bars = _bars(cue_sheet, options, asked_ticks, end_ticks)
-        return cls(cue_sheet, options, end_ticks, ending, asked_ticks, bars, tonic)
+        sections = sections_of(cue_sheet, bars, ending.chord_ticks)
+        return cls(cue_sheet, options, end_ticks, ending, asked_ticks, bars, sections, tonic)
 
     @cached_property
     def directions(self) -> DirectionPlan:
@@ -77,6 +83,15 @@ class ScorePlan:
         if instruments is not None:
             conditions[GROUP_CONDITIONS] = group_flags(instruments)
         return conditions
+
+    def key_at(self, now_ticks: int) -> Key:
+        """The key asked for, or the film's tonic and the mode of a clear valence."""
+        asked = self.directions.at(now_ticks).key
+        valence = self.valence_at(now_ticks)
+        mode = None if abs(valence) < CLEAR_VALENCE else Mode.MAJOR if valence > 0 else Mode.MINOR
+        if asked is None:
+            return Key(self.tonic, mode)
+        return asked if asked.mode else Key(asked.tonic, mode)
 
     def valence_at(self, now_ticks: int) -> float:
         """Valence of the film at a time of the music, in [-1, 1]."""
