@@ -56,7 +56,8 @@ def test_a_tonic_is_a_pitch_class(tonic: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "notes_per_s"), [("0.5", 0.5), ("40", 40.0), (" 7.5 ", 7.5), ("Dense", 16.0), *DENSITY_WORDS.items()]
+    ("written", "notes_per_s"),
+    [("0.5", 0.5), ("40", 40.0), (" 7.5 ", 7.5), ("Dense", 16.0), *DENSITY_WORDS.items()],
 )
 def test_densities_are_words_or_numbers(written: str, notes_per_s: float) -> None:
     assert parse_density(written) == notes_per_s

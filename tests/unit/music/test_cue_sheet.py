@@ -63,7 +63,7 @@ def probabilities(draw: st.DrawFn) -> EmotionProbabilities:
     return EmotionProbabilities(tuple(weight / sum(weights) for weight in weights))
 
 
-BANDS = st.lists(st.sampled_from(InstrumentGroup), min_size=1, max_size=4).filter(lambda band: any(band))
+BANDS = st.lists(st.sampled_from(InstrumentGroup), min_size=1, max_size=4).filter(any)
 
 
 @st.composite

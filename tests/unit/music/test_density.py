@@ -52,7 +52,9 @@ def test_notes_as_asked_for_are_left_alone() -> None:
     assert played(5, asked=5.0).push(END) == pytest.approx(0.0, abs=0.2)
 
 
-@pytest.mark.parametrize(("notes_per_s", "asked", "bound"), [(1, 40.0, LARGEST_PUSH), (25, 0.5, -LARGEST_PUSH)])
+@pytest.mark.parametrize(
+    ("notes_per_s", "asked", "bound"), [(1, 40.0, LARGEST_PUSH), (25, 0.5, -LARGEST_PUSH)]
+)
 def test_the_push_is_bounded(notes_per_s: int, asked: float, bound: float) -> None:
     assert played(notes_per_s, asked=asked, seconds=30).push(30 * TICKS_PER_S) == bound
 

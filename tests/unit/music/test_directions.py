@@ -35,7 +35,11 @@ def directed(
 def test_a_field_that_is_not_named_keeps_its_value_and_options_come_first() -> None:
     sheet = replace(
         cue_sheet_of(20),
-        directions=(Direction(4.0, tempo_bpm=90.0), Direction(8.0, key=D_MINOR), Direction(12.0, density=5.0)),
+        directions=(
+            Direction(4.0, tempo_bpm=90.0),
+            Direction(8.0, key=D_MINOR),
+            Direction(12.0, density=5.0),
+        ),
     )
     plan = DirectionPlan.of(sheet, ComposeOptions(tempo_bpm=120.0, instruments=(PIANO,)))
     assert plan.at(0) == plan.at(499) == Asked((PIANO,), 120.0)
@@ -95,9 +99,7 @@ def test_from_its_time_on_only_the_groups_of_a_direction_play(
 def test_what_a_leaving_group_sounds_is_released_at_once(seed: int) -> None:
     model = unhurried(seed=seed)
     model.bias[EMSYNC.off.first : EMSYNC.off.stop] = -9
-    notes = directed(
-        Direction(9.0, instruments=(STRINGS,)), model=model, instruments=(PIANO, STRINGS)
-    ).notes
+    notes = directed(Direction(9.0, instruments=(STRINGS,)), model=model, instruments=(PIANO, STRINGS)).notes
     piano = notes[notes["group"] == PIANO]
     ends = piano["onset_ticks"] + piano["duration_ticks"]
     assert ends.max() == 9 * 125
@@ -139,7 +141,9 @@ def test_the_bars_of_a_score_follow_the_tempo_of_their_direction() -> None:
 
 
 def test_a_tempo_curve_has_one_tempo() -> None:
-    with pytest.raises(CueSheetError, match="^Film: directions change the tempo, which `--sync beat` cannot"):
+    with pytest.raises(
+        CueSheetError, match=r"^Film: directions change the tempo, which `--sync beat` cannot"
+    ):
         directed(Direction(10.0, tempo_bpm=150.0), sync=SyncMode.BEAT)
 
 
