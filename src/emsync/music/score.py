@@ -19,6 +19,7 @@ from emsync.music.density import DensityShaping
 from emsync.music.forced_events import ForcedEvent, ForcedEvents
 from emsync.music.grammar import Grammar, Mask
 from emsync.music.guidance import guidance_rows
+from emsync.music.presence import PresenceShaping
 from emsync.music.quotation import quote_theme
 from emsync.music.sampling import (
     FEW_CANDIDATES,
@@ -98,6 +99,7 @@ class ScoreWriter:
                 lambda ticks: plan.directions.at(ticks).density,
                 ceiling=plan.options.density_ceiling,
             ),
+            PresenceShaping(self.vocabulary, lambda ticks: plan.directions.at(ticks).instruments),
         )
         self._rows = guidance_rows(plan.options)
         self._row_weights = np.array([row.weight for row in self._rows], np.float32)

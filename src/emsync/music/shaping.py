@@ -28,7 +28,9 @@ class KeyShaping:
 
     def __init__(self, vocabulary: Vocabulary, plan: ScorePlan) -> None:
         self._plan = plan
-        self._key = KeyPlan(vocabulary, tonic=plan.tonic, strength=plan.options.key_strength)
+        own, asked = plan.options.key_strength, plan.options.asked_key_strength
+        self._own_key = KeyPlan(vocabulary, tonic=plan.tonic, strength=own)
+        self._asked_key = KeyPlan(vocabulary, tonic=plan.tonic, strength=asked)
 
     def copy(self) -> KeyShaping:
         """Itself: there is no state."""
@@ -39,4 +41,5 @@ class KeyShaping:
 
     def bias(self, now_ticks: int) -> Floats:
         """The prior of the key asked for, or of the film's tonic and the mode that valence sets."""
-        return self._key.bias(self._plan.valence_at(now_ticks), self._plan.directions.at(now_ticks).key)
+        valence, key = self._plan.valence_at(now_ticks), self._plan.directions.at(now_ticks).key
+        return self._own_key.bias(valence) if key is None else self._asked_key.bias(valence, key)
