@@ -24,6 +24,7 @@ from emsync.errors import EmsyncError
 from emsync.options import (
     ComposeOptions,
     MuxOptions,
+    RegenerateOptions,
     RenderOptions,
     ScoreOptions,
     SpottingOptions,
@@ -166,6 +167,10 @@ def analyse(
 def compose(
     cues: arg.CueSheetFile,
     output: arg.Output = None,
+    keep: arg.Keep = None,
+    begin: arg.From = None,
+    end: arg.To = None,
+    candidates: arg.Candidates = RegenerateOptions.candidates,
     seed: arg.Seed = ComposeOptions.seed,
     sync: arg.Sync = ComposeOptions.sync,
     temperature: arg.Temperature = ComposeOptions.temperature,
@@ -181,13 +186,14 @@ def compose(
 ) -> None:
     """Compose music for a cue sheet and write it as MIDI.
 
-    Writes CUES.mid beside the cue sheet.
+    Writes CUES.mid beside the cue sheet. With --keep, --from and --to a stretch of a score is composed anew
+    and the rest stays as it is; that writes MIDI.regenerated.mid beside the kept score.
     """
+    arg.check_stretch(keep, begin, end, tempo)
     with _one_line_errors():
         from emsync import pipeline, report
-        from emsync.output_paths import midi_beside
+        from emsync.output_paths import midi_beside, regenerated_beside
 
-        path = output or midi_beside(cues)
         options = ComposeOptions(
             seed=seed,
             sync=sync,
@@ -200,8 +206,17 @@ def compose(
             threads=threads,
         )
         with progress_bars(not quiet) as on_progress:
-            music = pipeline.compose(cues, path, options, overwrite=force, on_progress=on_progress)
-        told = report.music_as_json(path, music), report.music_for_people(path, music)
+            if keep is None or begin is None or end is None:
+                path = output or midi_beside(cues)
+                music = pipeline.compose(cues, path, options, overwrite=force, on_progress=on_progress)
+                told = report.music_as_json(path, music), report.music_for_people(path, music)
+            else:
+                path = output or regenerated_beside(keep)
+                stretch = RegenerateOptions(begin, end, options, candidates)
+                done = pipeline.regenerate(
+                    cues, keep, path, stretch, overwrite=force, on_progress=on_progress
+                )
+                told = report.stretch_as_json(path, done), report.stretch_for_people(path, done)
         _tell(*told, as_json=as_json, quiet=quiet)
 
 

@@ -52,6 +52,22 @@ def _guidance(value: float) -> float:
     return value
 
 
+def check_stretch(
+    keep: Path | None, begin_s: float | None, end_s: float | None, tempo_bpm: float | None
+) -> None:
+    """Raises typer.BadParameter unless the options of a stretch come together, in order, without a tempo."""
+    given = {"--keep": keep, "--from": begin_s, "--to": end_s}
+    missing = [name for name, value in given.items() if value is None]
+    if len(missing) == len(given):
+        return
+    if missing:
+        raise typer.BadParameter(f"--keep, --from and --to go together; {' and '.join(missing)} is missing.")
+    if begin_s is not None and end_s is not None and begin_s >= end_s:
+        raise typer.BadParameter(f"--from {begin_s:g} must lie before --to {end_s:g}.")
+    if tempo_bpm is not None:
+        raise typer.BadParameter("--tempo cannot be set with --keep: the bars of the kept score stay.")
+
+
 def instrument_names(listed: str) -> tuple[str, ...]:
     """The names in a list such as `drums, piano`, each once. Raises typer.BadParameter if they make no band."""
     names = tuple(dict.fromkeys(name.strip().lower() for name in listed.split(",")))
@@ -142,6 +158,26 @@ BoundaryGuidance = Annotated[
     float,
     typer.Option(
         callback=_guidance, metavar="NUMBER", help="Above 1 the music heeds boundaries more; 0 to 10."
+    ),
+]
+
+# Which stretch of a score is composed anew.
+Keep = Annotated[
+    Path | None,
+    typer.Option("--keep", metavar="MIDI", help="Keep this score and compose only a stretch of it anew."),
+]
+From = Annotated[
+    float | None,
+    typer.Option("--from", callback=_seconds, metavar="SECONDS", help="With --keep: where it begins."),
+]
+To = Annotated[
+    float | None,
+    typer.Option("--to", callback=_seconds, metavar="SECONDS", help="With --keep: where it ends."),
+]
+Candidates = Annotated[
+    int,
+    typer.Option(
+        min=1, max=100, metavar="NUMBER", help="With --keep: the one of so many that joins best is taken."
     ),
 ]
 

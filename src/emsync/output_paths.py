@@ -77,6 +77,11 @@ def midi_beside(cue_sheet: Path) -> Path:
     return cue_sheet.with_name(cue_sheet.name.removesuffix(".json").removesuffix(".cues") + ".mid")
 
 
+def regenerated_beside(kept: Path) -> Path:
+    """film.mid -> film.regenerated.mid."""
+    return kept.with_name(f"{kept.stem}.regenerated.mid")
+
+
 def check_result(path: Path, source: Path, *, overwrite: bool) -> None:
     """Raise `OutputError` now if the result cannot be written there, or is the file it is made from."""
     if path.exists() and source.exists() and path.samefile(source):

@@ -7,7 +7,7 @@ is held to the end of the film.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -40,6 +40,9 @@ ANSWER_WINDOW_S = 1.0
 TOKENS_PER_S_BOUND = 400
 """A piece denser than this is not music; the loop ends with an error rather than run on."""
 
+LONGEST_PREFILL = 768
+"""Tokens before a stretch that are heard again: what the shipped network's window holds after it slid."""
+
 
 class NextToken(Protocol):
     """What composing asks of a network; `ComposerModel` is the one that comes with the package."""
@@ -62,6 +65,19 @@ class NextToken(Protocol):
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """A part of a score that is written while the rest is there: `begin_ticks` up to but not at `stop_ticks`.
+
+    `before` is the music before `begin_ticks` as tokens, from START to the last event, without a time shift after it.
+    Without `stop_ticks` the stretch ends with the score.
+    """
+
+    before: tuple[int, ...]
+    begin_ticks: int
+    stop_ticks: int | None = None
+
+
+@dataclass(frozen=True)
 class _Place:
     """Where the writer stood, to go back to."""
 
@@ -79,9 +95,17 @@ class _Place:
 class ScoreWriter:
     """Writes one piece with a model that is reset and has a batch of `guidance_rows(plan.options)`."""
 
-    def __init__(self, plan: ScorePlan, model: NextToken, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        plan: ScorePlan,
+        model: NextToken,
+        rng: np.random.Generator,
+        *,
+        stretch: Stretch | None = None,
+    ) -> None:
         self.vocabulary = VOCABULARIES[model.vocabulary_name]
         self._plan, self._model, self._options, self._rng = plan, model, plan.options, rng
+        self._stretch = stretch or Stretch((self.vocabulary.special("START"),), 0)
         self._grammar = Grammar(
             self.vocabulary,
             end_ticks=plan.end_ticks,
@@ -99,18 +123,22 @@ class ScoreWriter:
 
     @property
     def nats_per_token(self) -> float:
-        """How surprised the network was by what was chosen so far; START and the ending are not chosen."""
-        return self._nats / max(self._model.position - 1, 1)
+        """How surprised the network was by what was taken so far; what came before and the ending are not."""
+        heard = min(len(self._stretch.before), LONGEST_PREFILL)
+        return self._nats / max(self._model.position - heard, 1)
 
     def force(self, events: Iterable[ForcedEvent]) -> None:
         """Let events come at their times, from now on or later, besides what the network chooses."""
         self._forced = self._forced.joined_by(events)
 
     def write(self, on_progress: Callable[[float], None] | None = None) -> Piece:
-        """Sample up to the last chord, hold it, release it; nothing sounds after the release."""
-        logits = self._feed(self.vocabulary.special("START"))
-        most_tokens = 1000 + int(self._plan.end_ticks * TICK_S * TOKENS_PER_S_BOUND)
-        while not self._last_chord_is_struck():
+        """Sample up to the last chord, hold it, release it; nothing sounds after the release.
+
+        A stretch that stops before is returned with all that comes before it; what sounds when it stops ends there.
+        """
+        logits = self.listen()
+        most_tokens = len(self._tokens) + 1000 + int(self._plan.end_ticks * TICK_S * TOKENS_PER_S_BOUND)
+        while not (self._has_stopped() or self._last_chord_is_struck()):
             due_ticks = self._due_ticks()
             token = self._choose(logits)
             logits = self._take(token)
@@ -122,13 +150,42 @@ class ScoreWriter:
                 raise WeightsError(
                     "the composer's weights write music too dense to end; install emsync again"
                 )
-        self._hold_to_the_end()
+        if not self._has_stopped():
+            self._hold_to_the_end()
         if on_progress:
             on_progress(1.0)
         piece = decode(np.array(self._tokens, np.uint16), self.vocabulary)
         room = self._plan.ending.release_ticks - piece.notes["onset_ticks"]  # a last drum hit has no OFF
         piece.notes["duration_ticks"] = np.minimum(piece.notes["duration_ticks"], room)
         return piece
+
+    def listen(self) -> Logits:
+        """Hear the music before the stretch; logits of what comes next. `write` begins with it."""
+        before = self._stretch.before
+        conditions = []
+        for token in before:
+            self._answer(token)
+            conditions.append(self._conditions())
+        self._tokens.extend(before)
+        asked_ticks, bars_ticks = np.array(self._plan.asked_ticks), self._plan.bars.bars_ticks
+        begin_ticks = self._stretch.begin_ticks
+        passed = min(int(np.searchsorted(asked_ticks, begin_ticks)), len(asked_ticks) - 1)
+        self._next_asked = max(self._next_asked, passed)
+        self._next_bar = int(np.searchsorted(bars_ticks, begin_ticks))
+        heard = slice(-LONGEST_PREFILL, None)
+        return self._hear(before[heard], np.stack(conditions[heard], axis=1))
+
+    def surprises_nats(self, tokens: Sequence[int]) -> list[float]:
+        """Take tokens that are there already, one by one: how much each surprised the network, guidance aside."""
+        before_nats = [0.0]
+        for token in tokens:
+            self._take(token)
+            before_nats.append(self._nats)
+        return np.diff(before_nats).tolist()
+
+    def _has_stopped(self) -> bool:
+        stop_ticks = self._stretch.stop_ticks
+        return stop_ticks is not None and self._grammar.now_ticks >= stop_ticks
 
     def _strike_chord(self, logits: Logits) -> Logits:
         """Sample a few chords after a CHORD that had to come and keep the least surprising; logits after it."""
@@ -181,6 +238,8 @@ class ScoreWriter:
             chord_required=due_ticks == now_ticks,
             bar_required=bar_ticks == now_ticks,
         )
+        if now_ticks < self._stretch.begin_ticks:
+            allowed = self._silent_until(self._stretch.begin_ticks)
         temperature = risen_temperature(self._options.temperature, self._narrow_steps)
         distribution = probabilities(logits, allowed, temperature=temperature)
         candidates = nucleus(distribution, self._options.top_p)
@@ -189,14 +248,25 @@ class ScoreWriter:
         token = draw(distribution, candidates, self._rng)
         token = self._forced.instead_of(token, self._grammar, allowed)
         if token in self.vocabulary.time_shift:
-            token = self._onto_the_grid(token)
-            limits = (due_ticks, bar_ticks, self._forced.next_after(now_ticks))
+            token = max(self._onto_the_grid(token), self._shift_towards(self._stretch.begin_ticks))
+            limits = (due_ticks, bar_ticks, self._stretch.stop_ticks, self._forced.next_after(now_ticks))
             room = (
                 min((ticks for ticks in limits if ticks is not None), default=self._plan.end_ticks)
                 - now_ticks
             )
             return min(token, self.vocabulary.shift_token(min(room, LONGEST_SHIFT_TICKS)))
         return token
+
+    def _silent_until(self, begin_ticks: int) -> NDArray[np.bool_]:
+        """Nothing but time shifts up to `begin_ticks` or over it, shape (V,)."""
+        allowed = np.zeros(self.vocabulary.size, bool)
+        allowed[self._shift_towards(begin_ticks) : self.vocabulary.time_shift.stop] = True
+        return allowed
+
+    def _shift_towards(self, begin_ticks: int) -> int:
+        """The shortest time shift that leads to `begin_ticks`, or the longest of several."""
+        room = min(max(begin_ticks - self._grammar.now_ticks, 1), LONGEST_SHIFT_TICKS)
+        return self.vocabulary.shift_token(room)
 
     def _onto_the_grid(self, token: int) -> int:
         """A time shift that ends on a 16th or triplet if it would end next to one; the longest may go on."""
@@ -257,15 +327,26 @@ class ScoreWriter:
     def _feed(self, token: int) -> Logits:
         """Append a token and return the logits of the next, under the conditions of the music's time now."""
         self._tokens.append(token)
-        rows, now_ticks = len(self._rows), self._grammar.now_ticks
-        now = self._plan.conditions_at(now_ticks, self._next_asked_ticks(), self._model.horizon_s)
-        conditions = np.repeat(now[None, None], rows, axis=0).astype(np.float32)
+        return self._hear((token,), self._conditions()[:, None])
+
+    def _conditions(self) -> Logits:
+        """What each row of the batch is told now, shape (B, 11)."""
+        now = self._plan.conditions_at(
+            self._grammar.now_ticks, self._next_asked_ticks(), self._model.horizon_s
+        )
+        conditions = np.repeat(now[None], len(self._rows), axis=0).astype(np.float32)
         for place, row in enumerate(self._rows):
-            conditions[place, 0, list(row.dropped)] = np.nan
-        logits: Logits = self._model.step(np.full((rows, 1), token, np.int64), conditions)
+            conditions[place, list(row.dropped)] = np.nan
+        return conditions
+
+    def _hear(self, tokens: tuple[int, ...], conditions: Logits) -> Logits:
+        """Feed tokens with their conditions (B, T, 11); logits of the next, guided and leaning on the key."""
+        rows = len(self._rows)
+        logits: Logits = self._model.step(np.repeat(np.array([tokens], np.int64), rows, axis=0), conditions)
         self._own_logits = logits[0]
         guided = logits[0] if rows == 1 else self._row_weights @ logits
-        return np.asarray(guided + self._key.bias(self._plan.valence_at(now_ticks)), np.float32)
+        valence = self._plan.valence_at(self._grammar.now_ticks)
+        return np.asarray(guided + self._key.bias(valence), np.float32)
 
     def _hold_to_the_end(self) -> None:
         """Replace what followed the last chord by its resonance: hold, release together, silence, END."""
