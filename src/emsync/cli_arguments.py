@@ -133,7 +133,10 @@ Boundaries = Annotated[
 
 # How music is composed.
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, metavar="NUMBER", help="Same seed, same music.")]
-Sync = Annotated[SyncMode, typer.Option(help="exact: each boundary gets its chord; paper: none is forced.")]
+Sync = Annotated[
+    SyncMode,
+    typer.Option(help="exact: each boundary gets its chord; beat: on a beat, too; paper: none is forced."),
+]
 Temperature = Annotated[
     float, typer.Option(callback=_temperature, metavar="NUMBER", help="Above 1 is more daring.")
 ]

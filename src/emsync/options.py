@@ -20,10 +20,11 @@ class OriginalSound(StrEnum):
 
 
 class SyncMode(StrEnum):
-    """How boundaries are answered: as the paper does (nothing forced) or exactly."""
+    """How boundaries are answered: as the paper does (nothing forced), exactly, or exactly and on beats."""
 
     PAPER = "paper"
     EXACT = "exact"
+    BEAT = "beat"
 
 
 @dataclass(frozen=True)

@@ -237,12 +237,28 @@ class Hit:
 
 
 @dataclass(frozen=True)
+class BeatGrid:
+    """The click track of a score: exact times of all its beats, strictly increasing, and which of them begin a bar."""
+
+    beat_times_s: tuple[float, ...]
+    bar_beats: tuple[int, ...]
+
+    def place_of(self, time_ticks: int) -> Literal["downbeat", "beat", "between"]:
+        """Where a moment falls, to a tick."""
+        times_ticks = np.array(self.beat_times_s) * TICKS_PER_S
+        beat = int(np.abs(times_ticks - time_ticks).argmin())
+        if abs(times_ticks[beat] - time_ticks) > 1:
+            return "between"
+        return "downbeat" if beat in self.bar_beats else "beat"
+
+
+@dataclass(frozen=True)
 class Composition:
     """The music for one cue sheet, on the tick grid.
 
-    `beat_times_s` are the exact times of the planned beats, to the end of the film; none where bars were left to
-    the network. `nats_per_token` is how surprised the network was by what was written, on average.
-    `bar_onsets_ticks` and `chord_onsets_ticks` are strictly increasing. No note ends after
+    `grid` is the click track it was planned on; none where bars were left to the network. `nats_per_token` is how
+    surprised the network was by what was written, on average. `bar_onsets_ticks` and `chord_onsets_ticks` are
+    strictly increasing. No note ends after
     `duration_ticks`. `velocity` of the notes is already shaped by `music.dynamics`.
     """
 
@@ -253,5 +269,5 @@ class Composition:
     hits: tuple[Hit, ...]
     seed: int
     weights_sha256: str
-    beat_times_s: tuple[float, ...] = ()
+    grid: BeatGrid | None = None
     nats_per_token: float = math.nan

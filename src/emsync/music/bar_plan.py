@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from emsync.types import TICKS_PER_S, Floats, Ticks
+from emsync.types import TICKS_PER_S, BeatGrid, Floats, Ticks
 
 BEATS_PER_BAR = 4
 SLOWEST_BPM, FASTEST_BPM = 60.0, 180.0
@@ -51,9 +51,11 @@ class BarPlan:
         return np.rint(self.beats_ticks[self.bar_beats]).astype(np.int64)
 
     @property
-    def beat_times_s(self) -> tuple[float, ...]:
-        """Exact times of the beats in seconds."""
-        return tuple((self.beats_ticks / TICKS_PER_S).tolist())
+    def grid(self) -> BeatGrid | None:
+        """The click track; None if nothing is planned."""
+        if not len(self.beats_ticks):
+            return None
+        return BeatGrid(tuple((self.beats_ticks / TICKS_PER_S).tolist()), tuple(self.bar_beats.tolist()))
 
     def on_the_grid(self, time_ticks: int) -> int:
         """The nearest 16th or triplet of the beat that holds a time, if it is at most `GRID_REACH_TICKS` away.
@@ -65,11 +67,14 @@ class BarPlan:
         if not 0 <= beat < len(self.beats_ticks) - 1:
             return time_ticks
         begin, length = self.beats_ticks[beat], self.beats_ticks[beat + 1] - self.beats_ticks[beat]
-        places = [round((time_ticks - begin) * division / length) / division for division in GRID_DIVISIONS]
-        nearest = min(
-            (round(begin + place * length) for place in places), key=lambda ticks: abs(ticks - time_ticks)
-        )
+        nearest = round(nearest_division(float(begin), float(length), time_ticks))
         return nearest if abs(nearest - time_ticks) <= GRID_REACH_TICKS else time_ticks
+
+
+def nearest_division(begin: float, length: float, time: float) -> float:
+    """The sixteenth or triplet nearest to a time in a beat that begins at `begin`, all in one unit."""
+    places = [round((time - begin) * division / length) / division for division in GRID_DIVISIONS]
+    return min((begin + place * length for place in places), key=lambda moment: abs(moment - time))
 
 
 def plan_bars(hit_points_ticks: Sequence[int], end_ticks: int, tempo_bpm: float) -> BarPlan:
@@ -113,11 +118,16 @@ def with_open_end(
     begin_ticks: float,
     end_ticks: int,
     beat_ticks: float,
+    *,
+    phase: int = 0,
 ) -> BarPlan:
-    """A plan that goes on from `begin_ticks`, a bar line, in bars of four beats of `beat_ticks` to the end."""
+    """A plan that goes on from `begin_ticks` in bars of four beats of `beat_ticks` to the end.
+
+    `phase` is the beat of the bar on which it goes on, 0 for a bar line.
+    """
     after = np.arange(begin_ticks, end_ticks, beat_ticks)
     after = after[np.rint(after) < end_ticks]
-    later_bars = len(beats_ticks) + np.arange(0, len(after), BEATS_PER_BAR)
+    later_bars = len(beats_ticks) + np.arange((-phase) % BEATS_PER_BAR, len(after), BEATS_PER_BAR)
     return BarPlan(
         np.concatenate((np.asarray(beats_ticks, np.float64), after)),
         np.concatenate((np.asarray(bar_beats, np.int64), later_bars)),

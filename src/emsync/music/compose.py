@@ -70,6 +70,6 @@ def compose_with(
         hits=hits,
         seed=options.seed,
         weights_sha256=weights_sha256,
-        beat_times_s=plan.bars.beat_times_s,
+        grid=plan.bars.grid,
         nats_per_token=writer.nats_per_token,
     )

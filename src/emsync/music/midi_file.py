@@ -16,6 +16,7 @@ from symusic.core import ScoreTick, TrackTick
 
 from emsync import __version__
 from emsync.errors import MidiError
+from emsync.music.bar_plan import GRID_DIVISIONS
 from emsync.music.midi_groups import PLAYERS, Player, group_of_program, group_of_track
 from emsync.music.midi_tempo import (
     DEFAULT_TEMPO_US,
@@ -23,6 +24,7 @@ from emsync.music.midi_tempo import (
     US_PER_TICK,
     TempoMap,
     tempo_map_of_bars,
+    tempo_map_of_grid,
 )
 from emsync.music.overlaps import without_overlaps
 from emsync.output_file import atomic_output
@@ -30,6 +32,7 @@ from emsync.types import (
     NOTE_DTYPE,
     TICK_S,
     TICKS_PER_S,
+    BeatGrid,
     Boundary,
     Composition,
     CueSheet,
@@ -50,6 +53,7 @@ __all__ = [
 ]
 
 _LONGEST_S = 24 * 3600
+_MOST_MOVED_US = US_PER_TICK * 9 // 20
 _SETUP, _NOTE_OFF, _NOTE_ON = range(3)
 
 
@@ -75,13 +79,18 @@ def write_midi(composition: Composition, cue_sheet: CueSheet, path: Path, *, ove
 
     The conductor track holds the title, seed, weights hash and generator, the tempo map and time
     signatures of the bars, and a marker at every cut and boundary. Every track ends where the film ends.
-    The same composition gives the same bytes. Every event lies within 1 ms of its true time.
+    The same composition gives the same bytes. Every event lies within 1 ms of its true time, but notes planned
+    for a sixteenth or triplet lie on it, which is less than half a tick (4 ms) away.
 
     Raises: OutputError if the file cannot be written. ValueError if a note is not possible in MIDI
         (velocity outside 1..127, no length) or sounds again before it ended in its group.
     """
     _check_notes(composition.notes)
-    tempo_map = tempo_map_of_bars(composition.bar_onsets_ticks, composition.duration_ticks)
+    grid = composition.grid
+    if grid is None:
+        tempo_map = tempo_map_of_bars(composition.bar_onsets_ticks, composition.duration_ticks)
+    else:
+        tempo_map = tempo_map_of_grid(grid)
     end_us = max(_microseconds(cue_sheet.duration_s), composition.duration_ticks * US_PER_TICK)
     end_ticks = int(tempo_map.ticks_at(np.array(end_us)))
     file = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_QUARTER, charset="utf-8")
@@ -89,7 +98,7 @@ def write_midi(composition: Composition, cue_sheet: CueSheet, path: Path, *, ove
     for group, player in PLAYERS.items():
         notes = composition.notes[composition.notes["group"] == group]
         if len(notes):
-            events = _setup_events(player) + _note_events(notes, player.channel, tempo_map)
+            events = _setup_events(player) + _note_events(notes, player.channel, tempo_map, grid)
             file.tracks.append(_to_track(events, end_ticks))
     with atomic_output(path, overwrite) as temporary:
         file.save(temporary)
@@ -216,9 +225,9 @@ def setup_messages(player: Player) -> tuple[Any, ...]:
     )
 
 
-def _note_events(notes: Notes, channel: int, tempo_map: TempoMap) -> list[_Event]:
-    onsets_us = notes["onset_ticks"].astype(np.int64) * US_PER_TICK
-    ends_us = onsets_us + notes["duration_ticks"].astype(np.int64) * US_PER_TICK
+def _note_events(notes: Notes, channel: int, tempo_map: TempoMap, grid: BeatGrid | None) -> list[_Event]:
+    onsets_us = _true_times_us(notes["onset_ticks"].astype(np.int64), grid)
+    ends_us = _true_times_us((notes["onset_ticks"] + notes["duration_ticks"]).astype(np.int64), grid)
     events = []
     for onset, end, pitch, velocity in zip(
         tempo_map.ticks_at(onsets_us).tolist(),
@@ -231,6 +240,24 @@ def _note_events(notes: Notes, channel: int, tempo_map: TempoMap) -> list[_Event
         events.append(_Event(onset, _NOTE_ON, struck))
         events.append(_Event(end, _NOTE_OFF, mido.Message("note_off", channel=channel, note=pitch)))
     return events
+
+
+def _true_times_us(times_ticks: Ticks, grid: BeatGrid | None) -> Ticks:
+    """Times in microseconds; of ticks that stand for a sixteenth or triplet, that of the sixteenth or triplet.
+
+    Nothing moves by half a tick or more, so that reading the file gives the same ticks.
+    """
+    times_us = times_ticks * US_PER_TICK
+    if grid is None or len(grid.beat_times_s) < 2:
+        return times_us
+    beats_us = np.array(grid.beat_times_s) * 1e6
+    beat = np.clip(np.searchsorted(beats_us, times_us, side="right") - 1, 0, len(beats_us) - 2)
+    begin, length = beats_us[beat], np.diff(beats_us)[beat]
+    moved = times_us.astype(np.float64)
+    for division in GRID_DIVISIONS[::-1]:  # sixteenths last: they win
+        places_us = begin + np.rint((times_us - begin) * division / length) * length / division
+        moved = np.where(np.abs(places_us - times_us) <= US_PER_TICK / 2 + 1, places_us, moved)
+    return np.rint(np.clip(moved, times_us - _MOST_MOVED_US, times_us + _MOST_MOVED_US)).astype(np.int64)
 
 
 def _to_track(events: list[_Event], end_ticks: int) -> mido.MidiTrack:

@@ -11,10 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-from emsync.types import TICKS_PER_S, Ticks
+from emsync.types import TICKS_PER_S, BeatGrid, Ticks
 
 TICKS_PER_QUARTER = 960
 US_PER_TICK = 1_000_000 // TICKS_PER_S
@@ -82,6 +83,7 @@ _TEMPO_COST = 0.1
 _JUMP_COST = 2.0
 _RANGE_COST = 4.0
 _OPEN_METER = Meter(4, 4, 0.0)
+_SAME_BEAT_WITHIN_US = 1.0
 
 
 def tempo_map_of_bars(bar_onsets_ticks: Sequence[int], duration_ticks: int) -> TempoMap:
@@ -101,6 +103,36 @@ def tempo_map_of_bars(bar_onsets_ticks: Sequence[int], duration_ticks: int) -> T
     lengths_s = [length_us / 1e6 for length_us in np.diff(edges_us).tolist()]
     meters = choose_meters(lengths_s)
     return TempoMap(_fill_spans(edges_us, meters))
+
+
+def tempo_map_of_grid(grid: BeatGrid) -> TempoMap:
+    """The tempo map of a click track: a beat is a quarter note, a bar has as many as it has beats, the last one four.
+
+    Beats of one length and meter share a span. A span aims at the true time of its end from where the rounded tempi
+    before it have really arrived.
+    """
+    times_us = [_microseconds(time_s) for time_s in grid.beat_times_s]
+    lengths_us = np.diff(np.array(grid.beat_times_s) * 1e6)
+    meters = [*np.diff(grid.bar_beats).tolist(), _OPEN_METER.numerator]
+    numerators = np.repeat(meters, np.diff(grid.bar_beats, append=len(times_us)))
+    changes = np.flatnonzero(np.abs(np.diff(lengths_us)) > _SAME_BEAT_WITHIN_US) + 1
+    new_meters = np.flatnonzero(np.diff(numerators)) + 1
+    starts = sorted({0, *changes.tolist(), *new_meters.tolist()})
+    spans: list[TempoSpan] = []
+    ticks, time, tempo_us = 0, 0, 0
+    for start, stop in pairwise([*starts, len(times_us) - 1]):
+        length_ticks = (stop - start) * TICKS_PER_QUARTER
+        if length_ticks:
+            tempo_us = _tempo_us(
+                times_us[stop] * TICKS_PER_QUARTER - time, length_ticks, previous_us=tempo_us
+            )
+        spans.append(TempoSpan(ticks, time, tempo_us or DEFAULT_TEMPO_US, int(numerators[start]), 4))
+        ticks, time = ticks + length_ticks, time + length_ticks * tempo_us
+    return TempoMap(tuple(spans))
+
+
+def _microseconds(time_s: float) -> int:
+    return round(time_s * 1_000_000)
 
 
 def choose_meters(lengths_s: Sequence[float]) -> list[Meter]:

@@ -110,7 +110,7 @@ class ScoreWriter:
             self.vocabulary,
             end_ticks=plan.end_ticks,
             groups=plan.groups,
-            bars_are_planned=plan.options.planned_bars,
+            bars_are_planned=plan.bars.grid is not None,
         )
         self._key = KeyPlan(self.vocabulary, tonic=plan.tonic, strength=plan.options.key_strength)
         self._rows = guidance_rows(plan.options)

@@ -10,7 +10,8 @@ from emsync.errors import CueSheetError
 from emsync.music.bar_plan import BarPlan, plan_bars, tempo_of_arousal
 from emsync.music.conditions import GROUP_CONDITIONS, Condition, bar_positions, group_flags
 from emsync.music.ending import Ending
-from emsync.options import ComposeOptions
+from emsync.music.tempo_curve import plan_tempo_curve
+from emsync.options import ComposeOptions, SyncMode
 from emsync.types import TICK_S, TICKS_PER_S, CueSheet, Floats, InstrumentGroup
 
 SHORTEST_MUSIC_TICKS = 5
@@ -79,11 +80,14 @@ class ScorePlan:
 def _bars(
     cue_sheet: CueSheet, options: ComposeOptions, asked_ticks: tuple[int, ...], end_ticks: int
 ) -> BarPlan:
-    """Bar lines on what must be answered, in the tempo asked for or that of the film's mean arousal."""
-    if not options.planned_bars:
+    """Bar lines or beats on what must be answered, in the tempo asked for or that of the film's mean arousal."""
+    if not options.planned_bars and options.sync is not SyncMode.BEAT:
         return BarPlan.empty()
     tempo_bpm = options.tempo_bpm
     if tempo_bpm is None:
         times_s = np.linspace(0.0, cue_sheet.duration_s, 100)
         tempo_bpm = tempo_of_arousal(float(cue_sheet.affect.arousal_at(times_s).mean()))
+    if options.sync is SyncMode.BEAT:
+        is_asked = options.tempo_bpm is not None
+        return plan_tempo_curve(asked_ticks, end_ticks, tempo_bpm, is_asked=is_asked)
     return plan_bars(asked_ticks, end_ticks, tempo_bpm)

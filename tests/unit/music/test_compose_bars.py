@@ -17,10 +17,13 @@ from made_up_composer import (
 from emsync.music.bar_plan import BarPlan, plan_bars
 from emsync.music.compose import compose_with
 from emsync.music.conditions import Condition, bar_positions
+from emsync.music.tempo_curve import plan_tempo_curve
 from emsync.music.tokenizer import token_times_ticks
 from emsync.music.vocabulary import Vocabulary
 from emsync.options import ComposeOptions, SyncMode
 from emsync.types import TICKS_PER_S, AffectCurve, AffectPoint
+
+BARS_ON_BOUNDARIES = pytest.mark.parametrize("sync", [SyncMode.EXACT, SyncMode.PAPER])
 
 
 def asked_ticks(duration_s: float, boundaries_s: tuple[float, ...], last_chord_ticks: int) -> list[int]:
@@ -30,7 +33,7 @@ def asked_ticks(duration_s: float, boundaries_s: tuple[float, ...], last_chord_t
 
 
 @BOTH
-@pytest.mark.parametrize("sync", SyncMode)
+@BARS_ON_BOUNDARIES
 @pytest.mark.parametrize(("duration_s", "boundaries_s"), CUT_LISTS)
 def test_a_bar_begins_at_every_boundary_unless_one_began_within_three_quarters_of_a_second(
     vocabulary: Vocabulary, sync: SyncMode, duration_s: float, boundaries_s: tuple[float, ...]
@@ -43,7 +46,7 @@ def test_a_bar_begins_at_every_boundary_unless_one_began_within_three_quarters_o
 
 
 @BOTH
-@pytest.mark.parametrize("sync", SyncMode)
+@BARS_ON_BOUNDARIES
 @pytest.mark.parametrize("tempo_bpm", [60.0, 97.3, 180.0])
 def test_bars_lie_exactly_where_they_are_planned_up_to_the_last_chord(
     vocabulary: Vocabulary, sync: SyncMode, tempo_bpm: float
@@ -98,9 +101,30 @@ def test_every_token_is_told_when_the_last_chord_is_released() -> None:
 def test_with_planned_bars_onsets_next_to_the_grid_lie_on_it() -> None:
     options = ComposeOptions(affect_guidance=1.0, tempo_bpm=120.0)
     composition = compose_with(MadeUpModel(spread=0.5), cue_sheet_of(60), options)
-    plan = BarPlan(np.array(composition.beat_times_s) * TICKS_PER_S, np.zeros(0, np.int64))
+    assert composition.grid is not None
+    plan = BarPlan(np.array(composition.grid.beat_times_s) * TICKS_PER_S, np.zeros(0, np.int64))
     onsets = np.unique(composition.notes["onset_ticks"]).astype(np.int64)
     struck_after_a_rest = onsets[1:][np.diff(onsets) > 3]  # others had no room to move
     beside = [ticks for ticks in struck_after_a_rest.tolist() if plan.on_the_grid(ticks) != ticks]
     assert len(struck_after_a_rest) > 50
     assert len(beside) < 0.02 * len(struck_after_a_rest)
+
+
+@BOTH
+@pytest.mark.parametrize("seed", range(2))
+def test_in_beat_mode_boundaries_are_answered_exactly_and_lie_on_beats(
+    vocabulary: Vocabulary, seed: int
+) -> None:
+    sheet = cue_sheet_of(60, 5.1, 11.7, 17.03, 22.9, 31.31, 40, 47.7)
+    composition = compose(sheet, unhurried(vocabulary, seed=seed), sync=SyncMode.BEAT, seed=seed)
+    for hit in composition.hits:
+        assert hit.chord_onset_ticks == round(hit.boundary.time_s * TICKS_PER_S)
+        assert composition.grid is not None
+        assert composition.grid.place_of(hit.chord_onset_ticks) in ("beat", "downbeat")
+
+
+def test_in_beat_mode_the_bars_written_are_those_of_the_tempo_curve() -> None:
+    composition = compose(cue_sheet_of(30, 7, 16), unhurried(), sync=SyncMode.BEAT, tempo_bpm=97.0)
+    plan = plan_tempo_curve([875, 2000, 3750 - 375], 3750, 97.0, is_asked=True)
+    planned = plan.bars_ticks[plan.bars_ticks <= 3750 - 375]
+    assert composition.bar_onsets_ticks == tuple(planned.tolist())
