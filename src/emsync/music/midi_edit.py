@@ -11,10 +11,10 @@ import mido
 import numpy as np
 
 from emsync.music.kept_score import KeptNote, KeptScore, Lane
-from emsync.music.midi_file import boundary_marker, describe_boundary, setup_messages
+from emsync.music.midi_file import boundary_marker, describe_boundary, setup_messages, true_times_us
 from emsync.music.midi_groups import DRUM_CHANNEL, PLAYERS
 from emsync.music.midi_tempo import US_PER_TICK
-from emsync.types import Hit, InstrumentGroup, Notes
+from emsync.types import TICKS_PER_S, Hit, InstrumentGroup, Notes
 
 _RELEASE, _KEPT, _STRIKE, _END = range(4)
 """At one MIDI tick new notes end before, and new notes begin after, what was there."""
@@ -134,9 +134,11 @@ def _fitted(
 
     MIDI ticks may be coarser than ours: a note for which no tick is left is left out.
     """
-    onsets = kept.tempo_map.ticks_at(notes["onset_ticks"].astype(np.int64) * US_PER_TICK)
-    ends_ticks = notes["onset_ticks"].astype(np.int64) + notes["duration_ticks"]
-    ends = kept.tempo_map.ticks_at(ends_ticks * US_PER_TICK)
+    onsets_ticks = notes["onset_ticks"].astype(np.int64)
+    ends_ticks = onsets_ticks + notes["duration_ticks"]
+    grid = kept.bars(int(ends_ticks.max(initial=0)) + TICKS_PER_S).grid
+    onsets = kept.tempo_map.ticks_at(true_times_us(onsets_ticks, grid))
+    ends = kept.tempo_map.ticks_at(true_times_us(ends_ticks, grid))
     lanes: dict[Lane, list[tuple[int, int, int]]] = defaultdict(list)
     for note, onset, end in zip(notes, onsets.tolist(), ends.tolist(), strict=True):
         part = parts[InstrumentGroup(int(note["group"]))]

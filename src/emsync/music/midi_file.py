@@ -226,8 +226,8 @@ def setup_messages(player: Player) -> tuple[Any, ...]:
 
 
 def _note_events(notes: Notes, channel: int, tempo_map: TempoMap, grid: BeatGrid | None) -> list[_Event]:
-    onsets_us = _true_times_us(notes["onset_ticks"].astype(np.int64), grid)
-    ends_us = _true_times_us((notes["onset_ticks"] + notes["duration_ticks"]).astype(np.int64), grid)
+    onsets_us = true_times_us(notes["onset_ticks"].astype(np.int64), grid)
+    ends_us = true_times_us((notes["onset_ticks"] + notes["duration_ticks"]).astype(np.int64), grid)
     events = []
     for onset, end, pitch, velocity in zip(
         tempo_map.ticks_at(onsets_us).tolist(),
@@ -242,7 +242,7 @@ def _note_events(notes: Notes, channel: int, tempo_map: TempoMap, grid: BeatGrid
     return events
 
 
-def _true_times_us(times_ticks: Ticks, grid: BeatGrid | None) -> Ticks:
+def true_times_us(times_ticks: Ticks, grid: BeatGrid | None) -> Ticks:
     """Times in microseconds; of ticks that stand for a sixteenth or triplet, that of the sixteenth or triplet.
 
     Nothing moves by half a tick or more, so that reading the file gives the same ticks.

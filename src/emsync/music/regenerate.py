@@ -102,7 +102,9 @@ def regenerate_with(
     draft = drafts[best]
     chords = (*score.chords_before.tolist(), *draft.chords, *score.chords_after.tolist())
     begin_ticks, end_ticks = score.begin_ticks, score.end_of_stretch
-    inside = [begin_ticks <= boundary.time_s * TICKS_PER_S < end_ticks for boundary in cue_sheet.boundaries]
+    inside = [
+        begin_ticks <= round(boundary.time_s * TICKS_PER_S) < end_ticks for boundary in cue_sheet.boundaries
+    ]
     hits = tuple(hit for hit, is_inside in zip(hits_of(cue_sheet, chords), inside, strict=True) if is_inside)
     notes = shape_dynamics(
         draft.notes,

@@ -39,9 +39,9 @@ def nats_from(
     times = token_times_ticks(tokens, score.vocabulary)
     in_span = (times >= since_ticks) & (times < until_ticks)
     events = np.flatnonzero(in_span & ~score.vocabulary.time_shift.holds(tokens))
-    if not len(events):
+    if not len(events[events > 0]):
         return math.nan
-    first = int(events[0])
+    first = max(int(events[0]), 1)  # START surprises nobody
     stop = min(first + SEAM_TOKENS, int(events[-1]) + 1)
     counted = np.ones(stop - first, bool)
     if since_ticks >= score.end_of_stretch:
