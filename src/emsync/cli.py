@@ -170,7 +170,7 @@ def compose(
     keep: arg.Keep = None,
     begin: arg.From = None,
     end: arg.To = None,
-    candidates: arg.Candidates = RegenerateOptions.candidates,
+    candidates: arg.Candidates = None,
     seed: arg.Seed = ComposeOptions.seed,
     sync: arg.Sync = ComposeOptions.sync,
     temperature: arg.Temperature = ComposeOptions.temperature,
@@ -189,7 +189,7 @@ def compose(
     Writes CUES.mid beside the cue sheet. With --keep, --from and --to a stretch of a score is composed anew
     and the rest stays as it is; that writes MIDI.regenerated.mid beside the kept score.
     """
-    arg.check_stretch(keep, begin, end, tempo)
+    arg.check_stretch(keep, begin, end, others={"--candidates": candidates, "--tempo": tempo})
     with _one_line_errors():
         from emsync import pipeline, report
         from emsync.output_paths import midi_beside, regenerated_beside
@@ -212,7 +212,7 @@ def compose(
                 told = report.music_as_json(path, music), report.music_for_people(path, music)
             else:
                 path = output or regenerated_beside(keep)
-                stretch = RegenerateOptions(begin, end, options, candidates)
+                stretch = RegenerateOptions(begin, end, options, candidates or RegenerateOptions.candidates)
                 done = pipeline.regenerate(
                     cues, keep, path, stretch, overwrite=force, on_progress=on_progress
                 )

@@ -6,6 +6,7 @@ Defaults are not here: each command takes them from `emsync.options`.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -53,18 +54,24 @@ def _guidance(value: float) -> float:
 
 
 def check_stretch(
-    keep: Path | None, begin_s: float | None, end_s: float | None, tempo_bpm: float | None
+    keep: Path | None, begin_s: float | None, end_s: float | None, *, others: Mapping[str, object]
 ) -> None:
-    """Raises typer.BadParameter unless the options of a stretch come together, in order, without a tempo."""
+    """Raises typer.BadParameter unless --keep, --from and --to come together, in order, and the others fit.
+
+    Args:
+        others: --candidates, which goes only with them, and --tempo, which does not.
+    """
     given = {"--keep": keep, "--from": begin_s, "--to": end_s}
     missing = [name for name, value in given.items() if value is None]
     if len(missing) == len(given):
+        if others["--candidates"] is not None:
+            raise typer.BadParameter("--candidates goes with --keep, --from and --to only.")
         return
     if missing:
         raise typer.BadParameter(f"--keep, --from and --to go together; {' and '.join(missing)} is missing.")
     if begin_s is not None and end_s is not None and begin_s >= end_s:
         raise typer.BadParameter(f"--from {begin_s:g} must lie before --to {end_s:g}.")
-    if tempo_bpm is not None:
+    if others["--tempo"] is not None:
         raise typer.BadParameter("--tempo cannot be set with --keep: the bars of the kept score stay.")
 
 
@@ -178,9 +185,12 @@ To = Annotated[
     typer.Option("--to", callback=_seconds, metavar="SECONDS", help="With --keep: where it ends."),
 ]
 Candidates = Annotated[
-    int,
+    int | None,
     typer.Option(
-        min=1, max=100, metavar="NUMBER", help="With --keep: the one of so many that joins best is taken."
+        min=1,
+        max=100,
+        metavar="NUMBER",
+        help="With --keep: how many are tried, 4 unless said; the best joined is taken.",
     ),
 ]
 

@@ -66,7 +66,7 @@ class KeptScore:
         tempo = read_score(path)
         try:
             file = mido.MidiFile(path, charset="latin-1")  # every byte of a text comes back as it was
-        except (OSError, EOFError, ValueError, KeyError, IndexError) as error:
+        except (OSError, EOFError, ValueError, KeyError, IndexError, mido.KeySignatureError) as error:
             raise MidiError(f"{path}: is damaged and cannot be read as MIDI; export it again") from error
         notes = [note for number, track in enumerate(file.tracks) for note in _notes_of_track(number, track)]
         if not notes:

@@ -97,7 +97,7 @@ def regenerate_with(
     drafts = []
     for number in range(count):
         told = _told(on_progress, score, number, count)
-        drafts.append(_draft(score, model, np.random.default_rng((options.compose.seed, number)), told))
+        drafts.append(draft_of(score, model, np.random.default_rng((options.compose.seed, number)), told))
     best = int(np.argmin([draft.nats_at_end for draft in drafts])) if count > 1 else 0
     draft = drafts[best]
     chords = (*score.chords_before.tolist(), *draft.chords, *score.chords_after.tolist())
@@ -131,7 +131,7 @@ def regenerate_with(
 
 
 @dataclass(frozen=True)
-class _Draft:
+class Draft:
     """One candidate: notes and chords of the stretch."""
 
     notes: Notes
@@ -149,12 +149,12 @@ def _told(
     return lambda done: on_progress((number + min(max((done - begin) / (end - begin), 0.0), 1.0)) / count)
 
 
-def _draft(
+def draft_of(
     score: SplitScore,
     model: NextToken,
     rng: np.random.Generator,
-    on_progress: Callable[[float], None] | None,
-) -> _Draft:
+    on_progress: Callable[[float], None] | None = None,
+) -> Draft:
     """Write the stretch once, and measure how well the music goes on after it."""
     model.reset()
     writer = ScoreWriter(score.plan, model, rng, stretch=score.stretch())
@@ -166,8 +166,8 @@ def _draft(
     chords = piece.chord_onsets_ticks
     inside = tuple(chords[(chords >= score.begin_ticks) & (chords < end_ticks)].tolist())
     if score.stop_ticks is None:
-        return _Draft(notes, inside)
-    draft = _Draft(_rung_out(notes, score), inside)
+        return Draft(notes, inside)
+    draft = Draft(_rung_out(notes, score), inside)
     nats = nats_from(
         score,
         model,

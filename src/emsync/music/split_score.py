@@ -50,7 +50,7 @@ class SplitScore:
         notes = canonical(outside, VOCABULARIES[vocabulary_name])
         notes = notes[notes["onset_ticks"] < plan.end_ticks]
         notes["duration_ticks"] = np.minimum(notes["duration_ticks"], plan.end_ticks - notes["onset_ticks"])
-        chords = _chords(kept.notes, plan)
+        chords = chords_of(kept.notes, plan)
         ends_with_score = stop_ticks > plan.ending.chord_ticks
         stop = plan.end_ticks if ends_with_score else stop_ticks
         return cls(
@@ -106,7 +106,7 @@ def _band(notes: Notes) -> tuple[InstrumentGroup, ...] | None:
     return groups if set(groups) - {InstrumentGroup.DRUMS} else None
 
 
-def _chords(notes: Notes, plan: ScorePlan) -> Ticks:
+def chords_of(notes: Notes, plan: ScorePlan) -> Ticks:
     """Chords as in training, and what was struck on boundaries."""
     beats = np.rint(plan.bars.beats_ticks).astype(np.int64)
     bars = plan.bars.bars_ticks
