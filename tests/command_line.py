@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -17,6 +17,8 @@ import pytest
 from tests.composer import plain_chords
 
 from emsync.cli import main, run
+from emsync.options import ComposeOptions
+from emsync.types import Composition, CueSheet
 
 ROOT = Path(__file__).parents[1]
 COMPOSER = "emsync.music.compose"
@@ -62,10 +64,16 @@ def run_process(*arguments: str | Path, **options: object) -> Ended:
     return Ended(process.returncode, out, err)
 
 
-def composer_module(compose: Callable[..., object] = plain_chords) -> ModuleType:
+def composer_module(compose: Callable[..., Composition] = plain_chords) -> ModuleType:
     """A module to stand where the composer is."""
+
+    def compose_takes(cue_sheet: CueSheet, options: ComposeOptions, **values: object) -> list[Composition]:
+        seeds = range(options.seed, options.seed + options.takes)
+        return [compose(cue_sheet, replace(options, seed=seed), **values) for seed in seeds]
+
     module = ModuleType(COMPOSER)
     module.compose = compose  # type: ignore[attr-defined]
+    module.compose_takes = compose_takes  # type: ignore[attr-defined]
     return module
 
 

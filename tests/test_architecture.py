@@ -15,16 +15,18 @@ SOURCE = Path(__file__).parents[1] / "src"
 PRODUCT = SOURCE / "emsync"
 TRAINING = SOURCE / "emsync_train"
 
-FOUNDATION = {"types", "options", "errors", "output_file", "weights"}
+FOUNDATION = {"control", "types", "options", "errors", "output_file", "weights"}
 STAGES = {"video", "emotion", "music", "audio"}
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),
-    "types": set(),
-    "options": {"types"},
+    "control": set(),
+    "types": {"control"},
+    "options": {"control", "types"},
     "errors": set(),
     "output_file": {"errors"},
     "weights": {"errors"},
     **dict.fromkeys(STAGES, FOUNDATION),
+    "music": FOUNDATION | {"metrics"},
     "metrics": FOUNDATION,
     "affect_metrics": FOUNDATION,
     "self_similarity": FOUNDATION | {"metrics"},
@@ -34,8 +36,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": FOUNDATION | STAGES | {"output_paths", "progress"},
     "film_report": FOUNDATION | {"report"},
     "pipeline": FOUNDATION | STAGES | {"checks", "film_report", "output_paths", "progress", "report"},
-    "cli_arguments": {"options"},
-    "cli": {"cli_arguments", "errors", "options", "output_paths", "pipeline", "progress", "report", "types"},
+    "cli_arguments": {"control", "options"},
+    "cli": {
+        "cli_arguments",
+        "control",
+        "errors",
+        "options",
+        "output_paths",
+        "pipeline",
+        "progress",
+        "report",
+        "types",
+    },
     "__main__": {"cli"},
 }
 TRAINING_LIBRARIES = {"torch", "lightning", "lightning_fabric", "safetensors", "tensorboard"}

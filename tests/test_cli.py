@@ -117,6 +117,10 @@ def test_help_names_the_tempi_that_bars_can_be_planned_in(run: Run) -> None:
             ["compose", "a.cues.json", "--keep", "a.mid", "--from", "1", "--to", "3", "--tempo", "90"],
             "--tempo cannot be set with --keep",
         ),
+        (
+            ["compose", "a.cues.json", "--keep", "a.mid", "--from", "1", "--to", "3", "--takes", "2"],
+            "--takes cannot be set with --keep",
+        ),
         *(
             ([*command, option, value], option)
             for command in (["score", "film.mp4"], ["compose", "film.cues.json"])
@@ -124,6 +128,7 @@ def test_help_names_the_tempi_that_bars_can_be_planned_in(run: Run) -> None:
                 "--tempo": ("59.9", "180.5", "nan", "fast"),
                 "--affect-guidance": ("-0.1", "10.1", "nan", "inf", "x"),
                 "--boundary-guidance": ("-0.1", "10.1", "nan", "inf", "x"),
+                "--takes": ("0", "65", "1000", "-1", "1.5", "x"),
             }.items()
             for value in values
         ),
@@ -299,6 +304,97 @@ def test_score_reports_to_people(run: Run, short_film: Path, tmp_path: Path) -> 
     assert "LUFS" in rows["loudness"]
 
 
+# Takes.
+
+
+@pytest.fixture
+def cues(run: Run, short_film: Path, tmp_path: Path) -> Path:
+    """A cue sheet alone in its folder."""
+    path = tmp_path / "film.cues.json"
+    assert run("analyse", short_film, "-o", path).exit_code == 0
+    return path
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_every_take_is_reported_and_one_of_them_kept(run: Run, cues: Path) -> None:
+    ended = run("compose", cues, "--seed", "7", "--takes", "3", "--json")
+    assert (ended.exit_code, ended.err) == (0, "")
+    report = json.loads(ended.out)
+    assert [take["seed"] for take in report["takes"]] == [7, 8, 9]
+    assert [take["seed"] for take in report["takes"] if take["kept"]] == [report["seed"]]
+    assert {(take["hits"], take["midi"], take["nats_per_token"]) for take in report["takes"]} == {
+        (1, None, None)
+    }
+    assert all(0 <= take["affect_distance"] <= 3 and take["faults"] == [] for take in report["takes"])
+    assert names_in(cues.parent) == ["film.cues.json", "film.mid"]
+
+
+def test_people_read_why_a_take_was_kept(run: Run, cues: Path) -> None:
+    rows = dict(line.split("  ", 1) for line in run("compose", cues, "--takes", "2").out.splitlines())
+    assert rows["take 1"].strip().startswith("seed 0, score ") and rows["take 1"].endswith(": kept")
+    assert rows["take 2"].endswith(": another is better")
+
+
+def test_a_single_take_without_fault_needs_no_row(run: Run, cues: Path) -> None:
+    assert "\ntake" not in run("compose", cues).out
+
+
+def test_takes_that_are_kept_lie_beside_the_result(run: Run, cues: Path) -> None:
+    ended = run("compose", cues, "--takes", "2", "--keep-takes", "--json")
+    files = [cues.with_name(f"film.take{number}.mid") for number in (1, 2)]
+    assert [take["midi"] for take in json.loads(ended.out)["takes"]] == [str(path) for path in files]
+    assert names_in(cues.parent) == ["film.cues.json", "film.mid", "film.take1.mid", "film.take2.mid"]
+    assert cues.with_name("film.mid").read_bytes() == files[0].read_bytes() != files[1].read_bytes()
+
+
+def test_score_keeps_takes_beside_its_other_results(run: Run, short_film: Path, tmp_path: Path) -> None:
+    ended = run("score", short_film, "-o", tmp_path / "out.mp4", "--takes", "2", "--keep-takes", "--json")
+    assert [take["midi"] for take in json.loads(ended.out)["takes"]] == [
+        str(tmp_path / f"out.take{number}.mid") for number in (1, 2)
+    ]
+    assert {"out.mid", "out.take1.mid", "out.take2.mid"} < set(names_in(tmp_path))
+
+
+@pytest.mark.parametrize("command", ["compose", "score"])
+def test_a_take_is_not_written_over_a_file_unasked(
+    run: Run, cues: Path, short_film: Path, command: str
+) -> None:
+    old, output = (
+        cues.with_name("out.take2.mid"),
+        cues.with_name("out.mp4" if command == "score" else "out.mid"),
+    )
+    old.write_text("old")
+    arguments = [short_film if command == "score" else cues, "-o", output, "--takes", "2", "--keep-takes"]
+    ended = run(command, *arguments)
+    assert (ended.exit_code, ended.out, ended.err.count("\n")) == (1, "", 1)
+    assert "out.take2.mid: already exists; choose another name or allow overwriting (--force)" in ended.err
+    assert names_in(cues.parent) == ["film.cues.json", "out.take2.mid"]
+    assert old.read_text() == "old"
+    assert run(command, *arguments, "--force").exit_code == 0
+    assert old.read_bytes().startswith(b"MThd")
+
+
+def test_takes_that_cannot_all_be_written_leave_nothing(
+    run: Run, cues: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[Path] = []
+
+    def write(_composition: object, _cues: object, path: Path, **_: object) -> None:
+        written.append(path)
+        path.write_bytes(b"half")
+        if len(written) == 2:
+            raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("emsync.music.midi_file.write_midi", write)
+    ended = run("compose", cues, "--takes", "2", "--keep-takes")
+    assert ended.exit_code == 1
+    assert len(written) == 2
+    assert names_in(cues.parent) == ["film.cues.json"]
+
+
 def test_quiet_says_nothing(run: Run, short_film: Path, tmp_path: Path) -> None:
     assert run("score", short_film, "-o", tmp_path / "out.mp4", "--quiet") == Ended(0, "", "")
 
@@ -320,7 +416,7 @@ def test_options_reach_the_pipeline(
         *("--hit", "1", "--hit", "2", "--boundaries", times, "--sync", "paper", "--temperature", "1.3"),
         *("--top-p", "0.6", "--soundfont", "a.sf2", "--stems", "--original-sound", "keep"),
         *("--audio-stream", "2", "--threads", "1", "--tempo", "90", "--instruments", "drums, Piano,piano"),
-        *("--affect-guidance", "2.5", "--boundary-guidance", "0"),
+        *("--affect-guidance", "2.5", "--boundary-guidance", "0", "--takes", "64", "--keep-takes"),
     )
     (options,) = seen
     assert options.video.detector == "content"
@@ -334,10 +430,11 @@ def test_options_reach_the_pipeline(
     assert options.compose.tempo_bpm == 90.0
     assert options.compose.instruments == (InstrumentGroup.DRUMS, InstrumentGroup.PIANO)
     assert (options.compose.affect_guidance, options.compose.boundary_guidance) == (2.5, 0.0)
+    assert (options.compose.takes, options.compose.keep_takes) == (64, True)
 
 
 @pytest.fixture
-def cues(run: Run, tmp_path: Path) -> Path:
+def scored_cues(run: Run, tmp_path: Path) -> Path:
     """The cue sheet of a film of 12 s with its score beside it."""
     path = tmp_path / "film.cues.json"
     flat = AffectCurve((AffectPoint(0.0, 0.2, 0.1),))
@@ -347,14 +444,14 @@ def cues(run: Run, tmp_path: Path) -> Path:
     return path
 
 
-def test_a_stretch_is_composed_anew_beside_the_kept_score(run: Run, cues: Path) -> None:
-    kept = cues.with_name("film.mid")
+def test_a_stretch_is_composed_anew_beside_the_kept_score(run: Run, scored_cues: Path) -> None:
+    kept = scored_cues.with_name("film.mid")
     before = kept.read_bytes()
-    arguments = ("compose", cues, "--keep", kept, "--from", "4", "--to", "6", "--candidates", "2")
+    arguments = ("compose", scored_cues, "--keep", kept, "--from", "4", "--to", "6", "--candidates", "2")
     ended = run(*arguments, "--json")
     assert (ended.exit_code, ended.err) == (0, "")
     report = json.loads(ended.out)
-    assert report["midi"] == str(cues.with_name("film.regenerated.mid"))
+    assert report["midi"] == str(scored_cues.with_name("film.regenerated.mid"))
     assert (report["from_s"], report["to_s"], report["notes_taken_out"]) == (4.0, 6.0, 8)
     assert [(one["time_s"], one["hit"]) for one in report["boundaries"]] == [(5.0, True)]
     assert all(0 < nats < 15 for nats in report["surprise_nats"].values())
@@ -367,10 +464,10 @@ def test_a_stretch_is_composed_anew_beside_the_kept_score(run: Run, cues: Path) 
     assert "1 of 1 hit" in rows["boundaries"]
 
 
-def test_the_kept_score_is_not_overwritten_unasked(run: Run, cues: Path) -> None:
-    kept = cues.with_name("film.mid")
+def test_the_kept_score_is_not_overwritten_unasked(run: Run, scored_cues: Path) -> None:
+    kept = scored_cues.with_name("film.mid")
     before = kept.read_bytes()
-    ended = run("compose", cues, "--keep", kept, "--from", "4", "--to", "6", "-o", kept)
+    ended = run("compose", scored_cues, "--keep", kept, "--from", "4", "--to", "6", "-o", kept)
     assert (ended.exit_code, "already exists" in ended.err) == (1, True)
     assert kept.read_bytes() == before
 
@@ -383,8 +480,12 @@ def test_the_kept_score_is_not_overwritten_unasked(run: Run, cues: Path) -> None
         ("11", "12", "after the last chord"),
     ],
 )
-def test_a_stretch_outside_the_film_is_refused(run: Run, cues: Path, begin: str, end: str, said: str) -> None:
-    ended = run("compose", cues, "--keep", cues.with_name("film.mid"), "--from", begin, "--to", end)
+def test_a_stretch_outside_the_film_is_refused(
+    run: Run, scored_cues: Path, begin: str, end: str, said: str
+) -> None:
+    ended = run(
+        "compose", scored_cues, "--keep", scored_cues.with_name("film.mid"), "--from", begin, "--to", end
+    )
     assert (ended.exit_code, ended.out) == (1, "")
     assert said in ended.err
 
@@ -401,7 +502,7 @@ def test_options_of_compose_reach_the_pipeline(run: Run, monkeypatch: pytest.Mon
     run(
         *("compose", "film.cues.json", "--seed", "3", "--sync", "paper", "--temperature", "1.3"),
         *("--top-p", "0.6", "--tempo", "180", "--instruments", "strings", "--threads", "1"),
-        *("--affect-guidance", "10", "--boundary-guidance", "1.5"),
+        *("--affect-guidance", "10", "--boundary-guidance", "1.5", "--takes", "2", "--keep-takes"),
     )
     assert seen == [
         ComposeOptions(),
@@ -414,6 +515,8 @@ def test_options_of_compose_reach_the_pipeline(run: Run, monkeypatch: pytest.Mon
             instruments=(InstrumentGroup.STRINGS,),
             affect_guidance=10.0,
             boundary_guidance=1.5,
+            takes=2,
+            keep_takes=True,
             threads=1,
         ),
     ]

@@ -72,7 +72,7 @@ def test_an_edited_cue_sheet_is_followed(film: Path, tmp_path: Path) -> None:
     cues, midi = tmp_path / "film.cues.json", tmp_path / "film.mid"
     pipeline.analyse(film, cues, OPTIONS)
     cues.write_text(cues.read_text("utf-8").replace('"time_s": 2.5', '"time_s": 2.8'), "utf-8")
-    composition = pipeline.compose(cues, midi)
+    composition = pipeline.compose(cues, midi).best
     assert [hit.boundary.time_s for hit in composition.hits] == pytest.approx([1.25, 2.8])
     assert 350 in composition.chord_onsets_ticks
 

@@ -20,6 +20,7 @@ import typer
 
 from emsync import __version__
 from emsync import cli_arguments as arg
+from emsync.control import parse_density, parse_key
 from emsync.errors import EmsyncError
 from emsync.options import (
     ComposeOptions,
@@ -71,6 +72,8 @@ def score(
     film: arg.Film,
     output: arg.Output = None,
     seed: arg.Seed = ComposeOptions.seed,
+    takes: arg.Takes = ComposeOptions.takes,
+    keep_takes: arg.KeepTakes = ComposeOptions.keep_takes,
     original_sound: arg.Original = MuxOptions.original_sound,
     hit: arg.HitPoints = None,
     boundaries: arg.Boundaries = None,
@@ -81,6 +84,8 @@ def score(
     top_p: arg.TopP = ComposeOptions.top_p,
     tempo: arg.Tempo = ComposeOptions.tempo_bpm,
     instruments: arg.Instruments = None,
+    key: arg.Key = None,
+    density: arg.Density = None,
     affect_guidance: arg.AffectGuidance = ComposeOptions.affect_guidance,
     boundary_guidance: arg.BoundaryGuidance = ComposeOptions.boundary_guidance,
     soundfont: arg.Soundfont = RenderOptions.soundfont,
@@ -110,15 +115,19 @@ def score(
                 top_p=top_p,
                 tempo_bpm=tempo,
                 instruments=_groups(instruments),
+                key=None if key is None else parse_key(key),
+                density=None if density is None else parse_density(density),
                 affect_guidance=affect_guidance,
                 boundary_guidance=boundary_guidance,
+                takes=takes,
+                keep_takes=keep_takes,
                 threads=threads,
             ),
             render=RenderOptions(soundfont=soundfont, stems=stems),
             mux=MuxOptions(original_sound=original_sound, audio_stream=audio_stream),
         )
         with progress_bars(not quiet) as on_progress:
-            outputs = OutputPaths.of(film, output, stems=stems)
+            outputs = OutputPaths.of(film, output, stems=stems, takes=takes if keep_takes else 0)
             result = pipeline.score(film, outputs, options, overwrite=force, on_progress=on_progress)
         told = report.score_as_json(result), report.score_for_people(result)
         _tell(*told, as_json=as_json, quiet=quiet)
@@ -172,11 +181,15 @@ def compose(
     end: arg.To = None,
     candidates: arg.Candidates = None,
     seed: arg.Seed = ComposeOptions.seed,
+    takes: arg.Takes = ComposeOptions.takes,
+    keep_takes: arg.KeepTakes = ComposeOptions.keep_takes,
     sync: arg.Sync = ComposeOptions.sync,
     temperature: arg.Temperature = ComposeOptions.temperature,
     top_p: arg.TopP = ComposeOptions.top_p,
     tempo: arg.Tempo = ComposeOptions.tempo_bpm,
     instruments: arg.Instruments = None,
+    key: arg.Key = None,
+    density: arg.Density = None,
     affect_guidance: arg.AffectGuidance = ComposeOptions.affect_guidance,
     boundary_guidance: arg.BoundaryGuidance = ComposeOptions.boundary_guidance,
     threads: arg.Threads = ComposeOptions.threads,
@@ -189,11 +202,14 @@ def compose(
     Writes CUES.mid beside the cue sheet. With --keep, --from and --to a stretch of a score is composed anew
     and the rest stays as it is; that writes MIDI.regenerated.mid beside the kept score.
     """
-    arg.check_stretch(keep, begin, end, others={"--candidates": candidates, "--tempo": tempo})
+    unfit = {"--tempo": tempo, "--takes": takes != ComposeOptions.takes, "--keep-takes": keep_takes}
+    arg.check_stretch(keep, begin, end, others={"--candidates": candidates, **unfit})
     with _one_line_errors():
         from emsync import pipeline, report
-        from emsync.output_paths import midi_beside, regenerated_beside
+        from emsync.output_paths import midi_beside, regenerated_beside, takes_beside
 
+        path = output or (midi_beside(cues) if keep is None else regenerated_beside(keep))
+        take_files = takes_beside(path, takes) if keep_takes else ()
         options = ComposeOptions(
             seed=seed,
             sync=sync,
@@ -201,22 +217,27 @@ def compose(
             top_p=top_p,
             tempo_bpm=tempo,
             instruments=_groups(instruments),
+            key=None if key is None else parse_key(key),
+            density=None if density is None else parse_density(density),
             affect_guidance=affect_guidance,
             boundary_guidance=boundary_guidance,
+            takes=takes,
+            keep_takes=keep_takes,
             threads=threads,
         )
         with progress_bars(not quiet) as on_progress:
-            if keep is None or begin is None or end is None:
-                path = output or midi_beside(cues)
-                music = pipeline.compose(cues, path, options, overwrite=force, on_progress=on_progress)
-                told = report.music_as_json(path, music), report.music_for_people(path, music)
-            else:
-                path = output or regenerated_beside(keep)
+            if keep is not None and begin is not None and end is not None:
                 stretch = RegenerateOptions(begin, end, options, candidates or RegenerateOptions.candidates)
                 done = pipeline.regenerate(
                     cues, keep, path, stretch, overwrite=force, on_progress=on_progress
                 )
                 told = report.stretch_as_json(path, done), report.stretch_for_people(path, done)
+            else:
+                music = pipeline.compose(cues, path, options, overwrite=force, on_progress=on_progress)
+                told = (
+                    report.music_as_json(path, music, take_files=take_files),
+                    report.music_for_people(path, music, take_files=take_files),
+                )
         _tell(*told, as_json=as_json, quiet=quiet)
 
 

@@ -6,12 +6,13 @@ Defaults are not here: each command takes them from `emsync.options`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from emsync.control import parse_density, parse_key
 from emsync.options import OriginalSound, SyncMode
 
 INSTRUMENTS = ("drums", "bass", "guitar", "piano", "strings")
@@ -54,12 +55,12 @@ def _guidance(value: float) -> float:
 
 
 def check_stretch(
-    keep: Path | None, begin_s: float | None, end_s: float | None, *, others: Mapping[str, object]
+    keep: Path | None, begin_s: float | None, end_s: float | None, *, others: dict[str, object]
 ) -> None:
     """Raises typer.BadParameter unless --keep, --from and --to come together, in order, and the others fit.
 
     Args:
-        others: --candidates, which goes only with them, and --tempo, which does not.
+        others: what was asked for, by its name: --candidates goes only with a stretch, all else never does.
     """
     given = {"--keep": keep, "--from": begin_s, "--to": end_s}
     missing = [name for name, value in given.items() if value is None]
@@ -71,8 +72,15 @@ def check_stretch(
         raise typer.BadParameter(f"--keep, --from and --to go together; {' and '.join(missing)} is missing.")
     if begin_s is not None and end_s is not None and begin_s >= end_s:
         raise typer.BadParameter(f"--from {begin_s:g} must lie before --to {end_s:g}.")
-    if others["--tempo"] is not None:
-        raise typer.BadParameter("--tempo cannot be set with --keep: the bars of the kept score stay.")
+    for name in [name for name, value in others.items() if value and name != "--candidates"]:
+        raise typer.BadParameter(f"{name} cannot be set with --keep: {_NOT_WITH_KEEP[name]}.")
+
+
+_NOT_WITH_KEEP = {
+    "--tempo": "the bars of the kept score stay",
+    "--takes": "--candidates says how many are tried",
+    "--keep-takes": "one score is written",
+}
 
 
 def instrument_names(listed: str) -> tuple[str, ...]:
@@ -92,6 +100,23 @@ def instrument_names(listed: str) -> tuple[str, ...]:
 def _instruments(value: str | None) -> str | None:
     if value is not None:
         instrument_names(value)
+    return value
+
+
+def _key(value: str | None) -> str | None:
+    return _checked(value, parse_key)
+
+
+def _density(value: str | None) -> str | None:
+    return _checked(value, parse_density)
+
+
+def _checked(value: str | None, parse: Callable[[str], object]) -> str | None:
+    try:
+        if value is not None:
+            parse(value)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}.") from error
     return value
 
 
@@ -144,6 +169,10 @@ Sync = Annotated[
     SyncMode,
     typer.Option(help="exact: each boundary gets its chord; beat: on a beat, too; paper: none is forced."),
 ]
+Takes = Annotated[
+    int, typer.Option(min=1, max=64, metavar="NUMBER", help="Compose so many, seed by seed; keep the best.")
+]
+KeepTakes = Annotated[bool, typer.Option("--keep-takes", help="Write every take, too, as NAME.take1.mid ...")]
 Temperature = Annotated[
     float, typer.Option(callback=_temperature, metavar="NUMBER", help="Above 1 is more daring.")
 ]
@@ -157,6 +186,18 @@ Tempo = Annotated[
 Instruments = Annotated[
     str | None,
     typer.Option(callback=_instruments, metavar="LIST", help=f"Who plays: some of {','.join(INSTRUMENTS)}."),
+]
+Key = Annotated[
+    str | None,
+    typer.Option(
+        callback=_key, metavar="KEY", help="Such as C, 'A minor', 'Bb major'; else valence sets the mode."
+    ),
+]
+Density = Annotated[
+    str | None,
+    typer.Option(
+        callback=_density, metavar="DENSITY", help="Notes a second, 0.5 to 40, or sparse, medium or dense."
+    ),
 ]
 AffectGuidance = Annotated[
     float,

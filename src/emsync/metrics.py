@@ -266,6 +266,22 @@ def median_signed_offset_s(matches: OnsetMatches) -> float:
     return float(np.median(offsets_s)) if len(offsets_s) else np.nan
 
 
+def median_absolute_offset_s(matches: OnsetMatches) -> float:
+    """Median distance of a pair in seconds; only pairs count, so read it beside recall. NaN without a pair."""
+    offsets_s = signed_offsets(matches)
+    return float(np.median(np.abs(offsets_s))) if len(offsets_s) else np.nan
+
+
+def transition_beat_iou(matches: OnsetMatches) -> float:
+    """Of all instants at which film or music turns, the share at which both do: pairs / (cuts u beats).
+
+    Intersection over union of cuts (references) and beats (estimates): pairs / (references + estimates - pairs).
+    0 if only one side is empty, NaN if both are. Equal to f1 / (2 - f1). Reference: Jaccard index (Jaccard 1912).
+    """
+    pairs = len(matches.reference_s)
+    return _ratio(pairs, matches.reference_count + matches.estimated_count - pairs)
+
+
 def _pair_gains(reference: Floats, estimated: Floats, tolerance_s: float) -> Floats:
     """What pairing i with j is worth, shape (N, M): one pair outweighs all distances; -inf out of reach."""
     distances = np.abs(reference[:, None] - estimated[None, :])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # numpy must not be loaded for --help
+    from emsync.control import Key
     from emsync.types import InstrumentGroup
 
 
@@ -64,11 +65,15 @@ class SpottingOptions:
 class ComposeOptions:
     """How music is sampled. The paper samples with temperature 1.35 and top-p 0.6 (section 1, Sampling).
 
-    Without a tempo, arousal sets it; without instruments, the network chooses. Without planned bars the network
-    writes bar lines where it likes, as in the paper, and the tempo is its own. `key_strength` is how much notes lean
-    on a key of the film's mode, which valence sets; 0 leaves harmony to the network alone. A chord that had to come
-    is the least surprising of `chord_candidates`. Guidance above 1 makes the music follow a condition more than it
-    would by itself (classifier-free guidance, Ho & Salimans 2022).
+    Without a tempo, arousal sets it; without instruments, the network chooses; without a key, its tonic is drawn and
+    valence sets its mode. `density` is in notes a second; without one the network chooses, and only what is denser
+    than `density_ceiling` is held back (None: nothing is). Directions of the cue sheet override all of these. Without
+    planned bars the network writes bar lines where it likes, as in the paper, and the tempo is its own. `key_strength`
+    is how much notes lean on their key; 0 leaves harmony to the network alone. A chord that had to come is the least
+    surprising of `chord_candidates`. With `themes` later sections open with the first bars of an earlier one where the
+    film feels alike. Guidance above 1 makes the music follow a condition more than it would by itself (classifier-free
+    guidance, Ho & Salimans 2022). Of `takes` pieces, with the seeds `seed`, `seed` + 1 and so on, the best is kept;
+    `keep_takes` writes all of them.
     """
 
     seed: int = 0
@@ -78,10 +83,16 @@ class ComposeOptions:
     planned_bars: bool = True
     tempo_bpm: float | None = None
     instruments: tuple[InstrumentGroup, ...] | None = None
+    key: Key | None = None
+    density: float | None = None
+    density_ceiling: float | None = 35.0
     key_strength: float = 1.25
     chord_candidates: int = 4
+    themes: bool = True
     affect_guidance: float = 3.0
     boundary_guidance: float = 1.0
+    takes: int = 1
+    keep_takes: bool = False
     threads: int = 0
 
 

@@ -6,8 +6,8 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from emsync.errors import OutputError
@@ -56,6 +56,13 @@ def atomic_output(path: Path, overwrite: bool = False) -> Iterator[Path]:
         if isinstance(error, OSError) and error.errno in _WRITE_ERRNOS:
             raise _output_error(path, error) from error
         raise
+
+
+@contextmanager
+def atomic_outputs(paths: Sequence[Path], overwrite: bool = False) -> Iterator[tuple[Path, ...]]:
+    """Several `atomic_output`s at once: a temporary for each path, named only once the body wrote them all."""
+    with ExitStack() as stack:
+        yield tuple(stack.enter_context(atomic_output(path, overwrite)) for path in paths)
 
 
 def check_output(path: Path, overwrite: bool = False) -> None:

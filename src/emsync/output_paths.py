@@ -21,16 +21,22 @@ OTHER_SUFFIX = ".mkv"
 
 @dataclass(frozen=True)
 class OutputPaths:
-    """The files that `score` writes, all in one folder; `stems` is a folder or None."""
+    """The files that `score` writes, all in one folder; `stems` is a folder or None.
+
+    `takes` is how many takes get a file of their own, beside the one that was kept.
+    """
 
     video: Path
     cue_sheet: Path
     midi: Path
     wav: Path
     stems: Path | None = None
+    takes: int = 0
 
     @classmethod
-    def of(cls, film: Path, output: Path | None = None, *, stems: bool = False) -> OutputPaths:
+    def of(
+        cls, film: Path, output: Path | None = None, *, stems: bool = False, takes: int = 0
+    ) -> OutputPaths:
         """film.scored.mp4, film.cues.json, film.mid, film.wav beside the film; else named after `output`."""
         video = output or scored_beside(film)
         stem = film.stem if output is None else output.stem
@@ -40,12 +46,18 @@ class OutputPaths:
             midi=video.with_name(stem + ".mid"),
             wav=video.with_name(stem + ".wav"),
             stems=video.with_name(stem + ".stems") if stems else None,
+            takes=takes,
         )
+
+    @property
+    def take_files(self) -> tuple[Path, ...]:
+        """A MIDI file for each take."""
+        return takes_beside(self.midi, self.takes)
 
     @property
     def files(self) -> tuple[Path, ...]:
         """Every output but the stems."""
-        return (self.video, self.cue_sheet, self.midi, self.wav)
+        return (self.video, self.cue_sheet, self.midi, self.wav, *self.take_files)
 
     def check(self, film: Path, *, overwrite: bool) -> None:
         """Raise `OutputError` now for whatever would stop the writing after the long work."""
@@ -56,7 +68,7 @@ class OutputPaths:
 
     def inside(self, folder: Path) -> OutputPaths:
         """The same names in another folder."""
-        video, cue_sheet, midi, wav = (folder / path.name for path in self.files)
+        video, cue_sheet, midi, wav, *_ = (folder / path.name for path in self.files)
         stems = None if self.stems is None else folder / self.stems.name
         return replace(self, video=video, cue_sheet=cue_sheet, midi=midi, wav=wav, stems=stems)
 
@@ -80,6 +92,11 @@ def midi_beside(cue_sheet: Path) -> Path:
 def regenerated_beside(kept: Path) -> Path:
     """film.mid -> film.regenerated.mid."""
     return kept.with_name(f"{kept.stem}.regenerated.mid")
+
+
+def takes_beside(midi: Path, count: int) -> tuple[Path, ...]:
+    """film.mid -> film.take1.mid, film.take2.mid, ..."""
+    return tuple(midi.with_name(f"{midi.stem}.take{number}{midi.suffix}") for number in range(1, count + 1))
 
 
 def check_result(path: Path, source: Path, *, overwrite: bool) -> None:

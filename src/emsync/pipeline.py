@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING
 
 from emsync.checks import check_audio_stream, check_container, check_film, check_report, check_soundfont
 from emsync.options import ComposeOptions, MuxOptions, RegenerateOptions, RenderOptions, ScoreOptions
-from emsync.output_file import atomic_output
-from emsync.output_paths import OutputPaths, check_result, new_folder, staged
+from emsync.output_file import atomic_output, atomic_outputs
+from emsync.output_paths import OutputPaths, check_result, new_folder, staged, takes_beside
 from emsync.progress import StageClock, StageProgress, silent
 from emsync.report import Analysis, ScoreReport
-from emsync.types import Composition, CueSheet, SampledFrame, VideoInfo
+from emsync.types import CueSheet, SampledFrame, VideoInfo
 
 if TYPE_CHECKING:
     from emsync.audio.mux import MuxReport
     from emsync.audio.render import RenderReport
     from emsync.music.regenerate import Regeneration
+    from emsync.music.takes import Takes
 
 DEFAULTS = ScoreOptions()
 
@@ -47,11 +48,12 @@ def score(
         check_audio_stream(info, options.mux)
         analysis = _analyse(info, options, clock)
         write_cue_sheet(analysis.cue_sheet, made.cue_sheet)
-        composition = _compose(analysis.cue_sheet, made.midi, options.compose, clock)
+        midi = (made.midi, *made.take_files)
+        takes = _compose(analysis.cue_sheet, midi, options.compose, clock)
         duration_s = analysis.cue_sheet.duration_s
         rendered = _render(made.midi, made.wav, duration_s, options.render, clock, stems=made.stems)
         muxed = _mux(film, made.wav, made.video, options.mux, clock)
-    return ScoreReport(film, outputs, analysis, composition, rendered, muxed, clock.times)
+    return ScoreReport(film, outputs, analysis, takes, rendered, muxed, clock.times)
 
 
 def analyse(
@@ -88,13 +90,18 @@ def compose(
     *,
     overwrite: bool = False,
     on_progress: StageProgress = silent,
-) -> Composition:
-    """A cue sheet in, a MIDI file out. Raises: EmsyncError."""
+) -> Takes:
+    """A cue sheet in, the best of `options.takes` takes out as MIDI. Raises: EmsyncError.
+
+    With `options.keep_takes`, every take gets a file of its own beside it.
+    """
     from emsync.music.cue_sheet import read_cue_sheet
 
-    check_result(midi_path, cue_sheet_path, overwrite=overwrite)
+    midi = (midi_path, *(takes_beside(midi_path, options.takes) if options.keep_takes else ()))
+    for path in midi:
+        check_result(path, cue_sheet_path, overwrite=overwrite)
     cue_sheet = read_cue_sheet(cue_sheet_path)
-    return _compose(cue_sheet, midi_path, options, StageClock(on_progress), overwrite=overwrite)
+    return _compose(cue_sheet, midi, options, StageClock(on_progress), overwrite=overwrite)
 
 
 def regenerate(
@@ -235,20 +242,25 @@ def _analyse_and_report(
 
 def _compose(
     cue_sheet: CueSheet,
-    midi_path: Path,
+    midi: tuple[Path, ...],
     options: ComposeOptions,
     clock: StageClock,
     *,
     overwrite: bool = False,
-) -> Composition:
-    from emsync.music.compose import compose as compose_music
+) -> Takes:
+    """Compose all takes; the best goes into the first file of `midi`, all of them into the others, if there are any."""
+    from emsync.music.compose import compose_takes
     from emsync.music.midi_file import write_midi
+    from emsync.music.takes import Takes
 
+    if len(midi) - 1 not in {0, options.takes}:
+        raise ValueError(f"{options.takes} takes cannot go into {len(midi) - 1} files")
     with clock.stage("compose") as on_progress:
-        composition = compose_music(cue_sheet, options, on_progress=on_progress)
-    with clock.stage("write"):
-        write_midi(composition, cue_sheet, midi_path, overwrite=overwrite)
-    return composition
+        takes = Takes.of(compose_takes(cue_sheet, options, on_progress=on_progress), cue_sheet)
+    with clock.stage("write"), atomic_outputs(midi, overwrite) as made:
+        for path, composition in zip(made, (takes.best, *takes.compositions), strict=False):
+            write_midi(composition, cue_sheet, path, overwrite=True)
+    return takes
 
 
 def _render(

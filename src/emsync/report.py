@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from emsync.audio.mux import MuxReport
     from emsync.audio.render import RenderReport
     from emsync.music.regenerate import Regeneration
+    from emsync.music.takes import Takes
 
 Json: TypeAlias = dict[str, Any]
 Row: TypeAlias = tuple[str, str]
@@ -37,10 +38,15 @@ class ScoreReport:
     film: Path
     outputs: OutputPaths
     analysis: Analysis
-    composition: Composition
+    takes: Takes
     rendered: RenderReport
     muxed: MuxReport
     stage_times: tuple[StageTime, ...]
+
+    @property
+    def composition(self) -> Composition:
+        """The music that was kept."""
+        return self.takes.best
 
 
 def score_as_json(report: ScoreReport) -> Json:
@@ -56,7 +62,7 @@ def score_as_json(report: ScoreReport) -> Json:
             "stems": None if outputs.stems is None else str(outputs.stems),
         },
         **_analysis_facts(report.analysis),
-        **_music_facts(report.composition),
+        **_music_facts(report.takes, outputs.take_files),
         **_sound_facts(report.rendered),
         **_mux_facts(report.muxed),
         "seconds": {time.stage: round(time.duration_s, 3) for time in report.stage_times},
@@ -77,7 +83,7 @@ def score_for_people(report: ScoreReport) -> list[str]:
             ("MIDI", str(outputs.midi)),
             ("cue sheet", str(outputs.cue_sheet)),
             *_analysis_rows(report.analysis),
-            *_music_rows(report.composition),
+            *_music_rows(report.takes, outputs.take_files),
             *_sound_rows(report.rendered),
             *_mux_rows(report.muxed),
             ("time", f"{total_s:.1f} s for {film_s:.1f} s of film"),
@@ -111,14 +117,14 @@ def analysis_for_people(
     )
 
 
-def music_as_json(midi_path: Path, composition: Composition) -> Json:
+def music_as_json(midi_path: Path, takes: Takes, *, take_files: Sequence[Path] = ()) -> Json:
     """The report of `compose` for programs."""
-    return {"midi": str(midi_path), **_music_facts(composition)}
+    return {"midi": str(midi_path), **_music_facts(takes, take_files)}
 
 
-def music_for_people(midi_path: Path, composition: Composition) -> list[str]:
+def music_for_people(midi_path: Path, takes: Takes, *, take_files: Sequence[Path] = ()) -> list[str]:
     """The report of `compose` as aligned lines."""
-    return aligned([("MIDI", str(midi_path)), *_music_rows(composition)])
+    return aligned([("MIDI", str(midi_path)), *_music_rows(takes, take_files)])
 
 
 def stretch_as_json(midi_path: Path, done: Regeneration) -> Json:
@@ -238,18 +244,50 @@ def _analysis_rows(analysis: Analysis) -> list[Row]:
     return [("cuts", cuts), *([damage] if analysis.decode_errors else [])]
 
 
-def _music_facts(composition: Composition) -> Json:
+def _music_facts(takes: Takes, take_files: Sequence[Path]) -> Json:
+    composition = takes.best
     return {
         "boundaries": [_hit_facts(hit) for hit in composition.hits],
         "notes": len(composition.notes),
         "seed": composition.seed,
         "weights_sha256": composition.weights_sha256,
+        "takes": [_take_facts(takes, index, take_files) for index in range(len(takes.scores))],
     }
 
 
-def _music_rows(composition: Composition) -> list[Row]:
+def _take_facts(takes: Takes, index: int, take_files: Sequence[Path]) -> Json:
+    take = takes.scores[index]
+    known = math.isfinite(take.nats_per_token)
+    return {
+        "seed": take.seed,
+        "score": round(take.score, 4),
+        "hits": round(take.hits, 4),
+        "affect_distance": round(take.affect_distance, 4),
+        "nats_per_token": round(take.nats_per_token, 4) if known else None,
+        "faults": [fault.words for fault in take.faults],
+        "kept": index == takes.kept,
+        "midi": str(take_files[index]) if take_files else None,
+    }
+
+
+def _take_rows(takes: Takes, take_files: Sequence[Path]) -> list[Row]:
+    """A row for each take; of a single one without a fault there is nothing to tell."""
+    if len(takes.scores) == 1 and not takes.scores[0].is_rejected:
+        return []
+    rows = []
+    for index, take in enumerate(takes.scores):
+        told = f"seed {take.seed}, score {take.score:.3f}, {take.hits:.0%} hit in time, "
+        rows.append(
+            (f"take {index + 1}", f"{told}affect {take.affect_distance:.2f} off: {takes.verdict(index)}")
+        )
+    return rows + ([("all takes", ", ".join(map(str, take_files)))] if take_files else [])
+
+
+def _music_rows(takes: Takes, take_files: Sequence[Path]) -> list[Row]:
+    composition = takes.best
     notes = f"{len(composition.notes)} in {len(composition.bar_onsets_ticks)} bars, seed {composition.seed}"
-    return [("boundaries", hits_for_people(composition.hits)), ("notes", notes)]
+    boundaries = ("boundaries", hits_for_people(composition.hits))
+    return [boundaries, ("notes", notes), *_take_rows(takes, take_files)]
 
 
 def _sound_facts(rendered: RenderReport) -> Json:

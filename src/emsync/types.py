@@ -20,6 +20,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from emsync.control import Key
+
 TICKS_PER_S = 125
 TICK_S = 1 / TICKS_PER_S
 
@@ -215,8 +217,22 @@ class DroppedBoundary:
 
 
 @dataclass(frozen=True)
+class Direction:
+    """What the user asks of the music from `time_s` on, until a later direction says otherwise; None: nothing new.
+
+    `tempo_bpm` is in 60..180 quarter notes a minute, `density` in 0.5..40 notes a second.
+    """
+
+    time_s: float
+    instruments: tuple[InstrumentGroup, ...] | None = None
+    tempo_bpm: float | None = None
+    key: Key | None = None
+    density: float | None = None
+
+
+@dataclass(frozen=True)
 class CueSheet:
-    """All that music knows of the video. `boundaries` are strictly increasing in time."""
+    """All that music knows of the video. `boundaries` and `directions` are strictly increasing in time."""
 
     title: str
     duration_s: float
@@ -226,6 +242,7 @@ class CueSheet:
     boundaries: tuple[Boundary, ...]
     dropped: tuple[DroppedBoundary, ...]
     affect: AffectCurve
+    directions: tuple[Direction, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -253,6 +270,14 @@ class BeatGrid:
 
 
 @dataclass(frozen=True)
+class MusicSection:
+    """Where a section of the score begins, and the letter of its theme: A comes back as A."""
+
+    onset_ticks: int
+    theme: str
+
+
+@dataclass(frozen=True)
 class Composition:
     """The music for one cue sheet, on the tick grid.
 
@@ -271,3 +296,4 @@ class Composition:
     weights_sha256: str
     grid: BeatGrid | None = None
     nats_per_token: float = math.nan
+    sections: tuple[MusicSection, ...] = ()

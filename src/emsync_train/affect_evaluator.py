@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from emsync.errors import InputError
+from emsync.music.affect_reading import AffectLabeller
 from emsync.types import Floats, Notes
 from emsync_train import affect_fit
 from emsync_train.affect_fit import AXES
@@ -40,7 +41,6 @@ from emsync_train.evaluator_features import (
     window_centres_s,
 )
 from emsync_train.fit_command import fit_command
-from emsync_train.labels import AffectLabeller
 
 DEFAULT_PATH = Path(__file__).parent / "assets" / "affect_evaluator.json"
 GAMMAS = (0.01, 0.02, 0.04)

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from emsync.errors import MidiError
+from emsync.music.affect_reading import AffectAxis, Regressor, piece_features
 from emsync.music.midi_file import read_midi
+from emsync.music.music_features import FEATURE_NAMES
 from emsync.types import TICKS_PER_S, Floats
-from emsync_train.labels import AffectAxis, Regressor, piece_features
-from emsync_train.music_features import FEATURE_NAMES
 
 HOP_S = 4.0
 WINDOW_S = 8.0

@@ -30,22 +30,30 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from emsync.errors import EmsyncError, OutputError
-from emsync.music import chords, midi_file, midi_groups, overlaps, tokenizer, vocabulary
+from emsync.music import (
+    affect_reading,
+    chords,
+    midi_file,
+    midi_groups,
+    music_features,
+    overlaps,
+    tokenizer,
+    vocabulary,
+)
+from emsync.music.affect_reading import AFFECT_REGRESSOR, AffectLabeller
 from emsync.music.tokenizer import Piece, encode
 from emsync.music.vocabulary import EMSYNC, VOCABULARIES, Vocabulary
 from emsync.types import TICKS_PER_S
+from emsync.weights import load_weights
 from emsync_train import (
     corpus_layouts,
-    labels,
     midi_reader,
-    music_features,
     roll_reader,
     shard_writer,
     tighten,
 )
 from emsync_train.corpus_layouts import ROLL_SUFFIX, Source, sources_of, with_labels
 from emsync_train.dataset import MISSING_LABEL
-from emsync_train.labels import AffectLabeller
 from emsync_train.midi_reader import UnusableError, read_midi_piece
 from emsync_train.roll_reader import read_roll_piece
 from emsync_train.shard_writer import CORPUS, ReadPiece, Skipped
@@ -57,8 +65,8 @@ UNTRAINED_SOURCES = ("vgmidi",)
 FILES_PER_JOB = 8
 INTERRUPTED_EXIT_CODE = 130
 _CODE = (
-    *(chords, midi_file, midi_groups, overlaps, tokenizer, vocabulary),
-    *(corpus_layouts, labels, midi_reader, music_features, roll_reader, shard_writer, tighten),
+    *(affect_reading, chords, midi_file, midi_groups, music_features, overlaps, tokenizer, vocabulary),
+    *(corpus_layouts, midi_reader, roll_reader, shard_writer, tighten),
 )
 """The modules that decide what is written."""
 
@@ -176,8 +184,9 @@ def _shown(results: Iterator[ReadPiece | Skipped], done: int, total: int) -> Ite
 def _fingerprint(sources: Sequence[Source], vocabulary: Vocabulary) -> str:
     """SHA-256 over all that decides the shards: files with their sizes, vocabulary, labeller and code."""
     digest = hashlib.sha256(vocabulary.name.encode())
-    for path in (*(Path(str(module.__file__)) for module in _CODE), Path(__file__), labels.DEFAULT_PATH):
+    for path in (*(Path(str(module.__file__)) for module in _CODE), Path(__file__)):
         digest.update(path.read_bytes())
+    digest.update(load_weights(AFFECT_REGRESSOR))
     for source in sources:
         size = source.path.stat().st_size if source.path.is_file() else -1
         digest.update(repr((source.name, source.song, source.source, source.labels, size)).encode())

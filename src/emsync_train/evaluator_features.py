@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from emsync.errors import MidiError
+from emsync.music.affect_reading import nearest_index, window_count
 from emsync.music.midi_file import read_midi
 from emsync.types import TICKS_PER_S, Floats, InstrumentGroup, Notes, Ticks
 from emsync_train.affect_fit import AXES, FILES_PER_SOURCE, RATING_LAG_S, SOURCE_WEIGHTS
-from emsync_train.labels import nearest_index, window_count
 
 HOP_S = 4.0
 WINDOW_S = 12.0

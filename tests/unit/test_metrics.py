@@ -277,3 +277,29 @@ def test_median_signed_offset_is_not_moved_by_one_late_answer() -> None:
     assert metrics.median_signed_offset_s(matches) == pytest.approx(0.1)
     nothing = metrics.match_onsets(np.array([1.0]), np.array([3.0]), 0.5)
     assert math.isnan(metrics.median_signed_offset_s(nothing))
+
+
+def test_median_absolute_offset_does_not_let_early_and_late_cancel() -> None:
+    matches = metrics.match_onsets(np.array([1.0, 2.0, 3.0]), np.array([0.9, 2.2, 3.1]), 0.5)
+    assert metrics.median_absolute_offset_s(matches) == pytest.approx(0.1)
+    assert math.isnan(metrics.median_absolute_offset_s(metrics.match_onsets(np.zeros(1), np.zeros(0), 0.5)))
+
+
+def test_transition_beat_iou_by_pencil() -> None:
+    cuts_s, beats_s = np.array([1.0, 2.0, 3.0]), np.array([1.05, 2.5, 3.0, 4.0])
+    assert metrics.transition_beat_iou(metrics.match_onsets(cuts_s, beats_s, 0.1)) == pytest.approx(2 / 5)
+    assert metrics.transition_beat_iou(metrics.match_onsets(cuts_s, beats_s, 0.5)) == pytest.approx(3 / 4)
+
+
+def test_transition_beat_iou_without_cuts_or_beats() -> None:
+    none, one = np.zeros(0), np.ones(1)
+    assert metrics.transition_beat_iou(metrics.match_onsets(one, none, 0.5)) == 0
+    assert metrics.transition_beat_iou(metrics.match_onsets(none, one, 0.5)) == 0
+    assert math.isnan(metrics.transition_beat_iou(metrics.match_onsets(none, none, 0.5)))
+
+
+def test_transition_beat_iou_follows_from_f1() -> None:
+    matches = metrics.match_onsets(np.array([1.0, 2.0, 6.0]), np.array([1.1, 2.1, 3.0, 7.0, 9.0]), 0.2)
+    assert metrics.transition_beat_iou(matches) == pytest.approx(
+        metrics.f1(matches) / (2 - metrics.f1(matches))
+    )

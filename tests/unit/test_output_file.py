@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from emsync.errors import OutputError
-from emsync.output_file import atomic_output, check_output
+from emsync.output_file import atomic_output, atomic_outputs, check_output
 
 
 def names_in(folder: Path) -> list[str]:
@@ -34,6 +34,19 @@ def test_any_exception_leaves_nothing_behind(tmp_path: Path, error: BaseExceptio
         temporary.write_bytes(b"half")
         raise error
     assert names_in(tmp_path) == []
+
+
+def test_of_several_results_none_appears_before_all_are_written(tmp_path: Path) -> None:
+    targets = [tmp_path / name for name in ("a.mid", "b.mid")]
+    with atomic_outputs(targets) as temporaries:
+        for temporary in temporaries:
+            temporary.write_bytes(temporary.suffix.encode())
+            assert not any(target.exists() for target in targets)
+    assert names_in(tmp_path) == ["a.mid", "b.mid"]
+    with pytest.raises(RuntimeError), atomic_outputs([tmp_path / "c.mid", tmp_path / "d.mid"]) as (first, _):
+        first.write_bytes(b"half")
+        raise RuntimeError
+    assert names_in(tmp_path) == ["a.mid", "b.mid"]
 
 
 def test_a_failure_keeps_the_old_file(tmp_path: Path) -> None:

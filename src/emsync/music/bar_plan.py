@@ -7,7 +7,7 @@ every stretch between two hit points gets a whole number of beats and its own, n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -77,33 +77,58 @@ def nearest_division(begin: float, length: float, time: float) -> float:
     return min((begin + place * length for place in places), key=lambda moment: abs(moment - time))
 
 
-def plan_bars(hit_points_ticks: Sequence[int], end_ticks: int, tempo_bpm: float) -> BarPlan:
+def plan_bars(
+    hit_points_ticks: Sequence[int], end_ticks: int, tempo_bpm: float | Callable[[int], float]
+) -> BarPlan:
     """Bars from tick 0 up to but not at `end_ticks`, one at every hit point.
 
     Only a hit point within `SHORTEST_BAR_S` after a bar line has none. After the last hit point bars go on in
-    the tempo asked for.
+    the tempo asked for. A tempo that changes within a stretch does so at the next bar line.
 
     Args:
         hit_points_ticks: increasing; those at 0 or from `end_ticks` on are ignored.
-        tempo_bpm: quarter notes a minute; each stretch between hit points comes near it.
+        tempo_bpm: quarter notes a minute, one or for each time in ticks; each stretch comes near it.
     Raises: ValueError for a tempo outside `SLOWEST_BPM`..`FASTEST_BPM`.
 
     >>> plan_bars([500], 1000, 120.0).bars_ticks.tolist()
     [0, 250, 500, 750]
     """
-    check_tempo(tempo_bpm)
-    beat_ticks = 60 * TICKS_PER_S / tempo_bpm
-    lines = [0]
+    beat_at = _beat_lengths(tempo_bpm)
+    lines: list[float] = [0]
     for hit_ticks in hit_points_ticks:
         if lines[-1] + SHORTEST_BAR_S * TICKS_PER_S <= hit_ticks < end_ticks:
             lines.append(hit_ticks)
     beats: list[float] = []
     bars: list[int] = []
+    lines = [line for pair in pairwise([*lines, end_ticks]) for line in _parted(*pair, beat_at)]
     for begin, stop in pairwise(lines):
-        count = _beat_count((stop - begin) / beat_ticks)
+        count = _beat_count((stop - begin) / beat_at(begin))
         bars += [len(beats) + place for place in _bar_places(count)]
         beats += [begin + (stop - begin) * place / count for place in range(count)]
-    return with_open_end(beats, bars, lines[-1], end_ticks, beat_ticks)
+    return with_open_end(beats, bars, lines[-1], end_ticks, beat_at(lines[-1]))
+
+
+def _beat_lengths(tempo_bpm: float | Callable[[int], float]) -> Callable[[float], float]:
+    """The length of a beat in ticks at a time in ticks."""
+
+    def beat_at(ticks: float) -> float:
+        # Not a tick early: a bar line that is rounded to the tick of a direction is in its tempo.
+        bpm = tempo_bpm(round(ticks)) if callable(tempo_bpm) else tempo_bpm
+        check_tempo(bpm)
+        return 60 * TICKS_PER_S / bpm
+
+    return beat_at
+
+
+def _parted(begin: float, stop: float, beat_at: Callable[[float], float]) -> list[float]:
+    """`begin` and the bar lines before `stop` at which the tempo changes; a last part of less than a bar is none."""
+    lines = [begin]
+    line, beat_ticks = begin, beat_at(begin)
+    while (line := line + BEATS_PER_BAR * beat_ticks) < stop:
+        if beat_at(line) != beat_ticks and line + BEATS_PER_BAR * beat_at(line) <= stop:
+            lines.append(line)
+            beat_ticks = beat_at(line)
+    return lines
 
 
 def check_tempo(tempo_bpm: float) -> None:

@@ -12,6 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from emsync.control import parse_key
 from emsync.errors import CueSheetError
 from emsync.output_file import atomic_output
 from emsync.types import (
@@ -21,14 +22,16 @@ from emsync.types import (
     Boundary,
     CueSheet,
     Cut,
+    Direction,
     DroppedBoundary,
     EmotionProbabilities,
+    InstrumentGroup,
     Shot,
     ShotEmotion,
 )
 
 if TYPE_CHECKING:
-    from emsync.music.cue_sheet_schema import CueSheetFile
+    from emsync.music.cue_sheet_schema import CueSheetFile, DirectionEntry
 
 FORMAT = "emsync-cues"
 VERSION = 1
@@ -72,7 +75,9 @@ def read_cue_sheet(path: Path) -> CueSheet:
 
 
 def _to_document(cue_sheet: CueSheet) -> dict[str, Any]:
-    return {
+    """The file's fields in order; without directions there is no such field, as an older emsync expects."""
+    directions = [_direction_entry(direction) for direction in cue_sheet.directions]
+    document = {
         "format": FORMAT,
         "version": VERSION,
         "title": cue_sheet.title,
@@ -84,6 +89,17 @@ def _to_document(cue_sheet: CueSheet) -> dict[str, Any]:
         "shots": [_shot_entry(emotion) for emotion in cue_sheet.shots],
         "dropped": [vars(dropped) for dropped in cue_sheet.dropped],
     }
+    return {**document, "directions": directions} if directions else document
+
+
+def _direction_entry(direction: Direction) -> dict[str, Any]:
+    """What a direction names; what it leaves as it was is not written."""
+    entry: dict[str, Any] = {name: value for name, value in vars(direction).items() if value is not None}
+    if direction.instruments is not None:
+        entry["instruments"] = [group.name.lower() for group in direction.instruments]
+    if direction.key is not None:
+        entry["key"] = str(direction.key)
+    return entry
 
 
 def _shot_entry(emotion: ShotEmotion) -> dict[str, Any]:
@@ -133,6 +149,20 @@ def _from_file(file: CueSheetFile, *, default_title: str) -> CueSheet:
         affect=AffectCurve(
             tuple(AffectPoint(entry.time_s, entry.valence, entry.arousal) for entry in file.affect)
         ),
+        directions=tuple(_direction(entry) for entry in file.directions),
+    )
+
+
+def _direction(entry: DirectionEntry) -> Direction:
+    groups = (
+        None if entry.instruments is None else (InstrumentGroup[name.upper()] for name in entry.instruments)
+    )
+    return Direction(
+        entry.time_s,
+        instruments=None if groups is None else tuple(groups),
+        tempo_bpm=entry.tempo_bpm,
+        key=None if entry.key is None else parse_key(entry.key),
+        density=entry.density,
     )
 
 

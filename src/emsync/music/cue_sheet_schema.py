@@ -11,6 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from emsync.control import checked_density, parse_density, parse_key
+from emsync.music.bar_plan import check_tempo
+
 _FRACTION = re.compile(r"[0-9]{1,12}(/[0-9]{1,12}|\.[0-9]{1,9})?", re.ASCII)
 _SUM_TOLERANCE = 1e-3
 
@@ -36,6 +39,33 @@ def _check_sum(emotions: Emotions) -> Emotions:
     if abs(total - 1.0) > _SUM_TOLERANCE:
         raise ValueError(f"the probabilities sum to {total:.4g}; make them sum to 1")
     return emotions
+
+
+def _check_tempo(tempo_bpm: float) -> float:
+    check_tempo(tempo_bpm)
+    return tempo_bpm
+
+
+def _check_key(key: str) -> str:
+    parse_key(key)
+    return key
+
+
+def _check_density(density: object) -> object:
+    """Notes a second from a number or a word; what is neither is left for the type to refuse."""
+    if isinstance(density, str):
+        return parse_density(density)
+    if isinstance(density, int | float) and not isinstance(density, bool):
+        checked_density(density)
+    return density
+
+
+def _check_instruments(names: list[str]) -> list[str]:
+    if not names:
+        raise ValueError("is empty; name at least one group, or delete the field")
+    if set(names) == {"drums"}:
+        raise ValueError("drums alone can play no chord; add another group")
+    return names
 
 
 NonNegative = Annotated[float, Field(ge=0)]
@@ -105,6 +135,22 @@ class AffectEntry(_Entry):
     arousal: Signed
 
 
+_NOT_NAMED: Any = None
+"""Not a value that may be written: null is refused."""
+
+
+class DirectionEntry(_Entry):
+    """One `Direction`; a field that is not named keeps what was in force before."""
+
+    time_s: NonNegative
+    instruments: Annotated[
+        list[Literal["drums", "bass", "guitar", "piano", "strings"]], AfterValidator(_check_instruments)
+    ] = _NOT_NAMED
+    tempo_bpm: Annotated[float, AfterValidator(_check_tempo)] = _NOT_NAMED
+    key: Annotated[str, AfterValidator(_check_key)] = _NOT_NAMED
+    density: Annotated[float, BeforeValidator(_check_density)] = _NOT_NAMED
+
+
 class CueSheetFile(_Entry):
     """The whole file, version 1."""
 
@@ -118,6 +164,7 @@ class CueSheetFile(_Entry):
     cuts: list[CutEntry] = []
     shots: list[ShotEntry] = []
     dropped: list[DroppedEntry] = []
+    directions: list[DirectionEntry] = []
 
 
 def validate(document: object) -> CueSheetFile:
@@ -139,9 +186,14 @@ def _faults_between_fields(file: CueSheetFile) -> Iterator[str]:
     end_s = file.duration_s
     yield from _faults_of_order("boundaries", [entry.time_s for entry in file.boundaries])
     yield from _faults_of_order("affect", [entry.time_s for entry in file.affect])
+    yield from _faults_of_order("directions", [entry.time_s for entry in file.directions])
     yield from _times_after(end_s, "boundaries", "time_s", [entry.time_s for entry in file.boundaries])
     yield from _times_after(end_s, "cuts", "time_s", [entry.time_s for entry in file.cuts])
+    yield from _times_after(end_s, "directions", "time_s", [entry.time_s for entry in file.directions])
     yield from _times_after(end_s, "shots", "end_s", [entry.end_s for entry in file.shots])
+    for number, direction in enumerate(file.directions):
+        if direction.model_fields_set == {"time_s"}:
+            yield f"directions[{number}]: asks for nothing; name instruments, tempo_bpm, key or density"
     for number, shot in enumerate(file.shots):
         if shot.end_s < shot.start_s:
             yield f"shots[{number}].end_s: {shot.end_s} lies before start_s ({shot.start_s}); exchange them"

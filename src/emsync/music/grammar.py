@@ -57,16 +57,14 @@ class Grammar:
 
         With `bars_are_planned` a BAR comes where the caller says `bar_required`, and nowhere else.
         """
-        if not groups - {InstrumentGroup.DRUMS}:
-            raise ValueError("at least one group with pitches must play")
         self.vocabulary, self.end_ticks, self.limits = vocabulary, end_ticks, limits or Limits()
         self.bars_are_planned = bars_are_planned
         self.now_ticks = 0
         self.held: Mask = np.zeros(NOTE_COUNT, bool)
         self._onset_ticks = np.full(NOTE_COUNT, -1, np.int64)
-        group_of_note = np.arange(NOTE_COUNT) // PITCHES
+        self._group_of_note = group_of_note = np.arange(NOTE_COUNT) // PITCHES
         self._has_off = np.isin(group_of_note, [int(group) for group in vocabulary.off_groups])
-        self._plays = np.isin(group_of_note, [int(group) for group in groups])
+        self.play(groups)
         self._note_of_off = vocabulary.notes_of(np.arange(vocabulary.off.first, vocabulary.off.stop))
         self._pitched = group_of_note > InstrumentGroup.DRUMS
         self._last_bar_ticks = -(10**9)
@@ -82,6 +80,17 @@ class Grammar:
         twin._onset_ticks = self._onset_ticks.copy()
         twin._chord_pitches = None if self._chord_pitches is None else set(self._chord_pitches)
         return twin
+
+    def play(self, groups: frozenset[InstrumentGroup]) -> None:
+        """From now on only `groups` play; what others sound is released next. Raises: ValueError without pitches."""
+        if not groups - {InstrumentGroup.DRUMS}:
+            raise ValueError("at least one group with pitches must play")
+        self._plays = np.isin(self._group_of_note, [int(group) for group in groups])
+
+    def sounds_beside(self, groups: frozenset[InstrumentGroup]) -> bool:
+        """True if any other group sounds a note now that may be released."""
+        others = ~np.isin(self._group_of_note, [int(group) for group in groups])
+        return bool((self.sounding & ~self.held & others).any())
 
     @property
     def chord_is_due(self) -> bool:
@@ -206,12 +215,9 @@ class Grammar:
         return np.asarray((self.sounding & ~self.held).reshape(-1, PITCHES).sum(axis=1))
 
     def _overdue(self) -> Mask:
-        """Notes that have sounded for as long as a note may, shape (440,)."""
-        return (
-            self.sounding
-            & ~self.held
-            & (self.now_ticks - self._onset_ticks >= self.limits.longest_note_ticks)
-        )
+        """Notes that have sounded for as long as a note may, or whose group plays no more, shape (440,)."""
+        is_long = self.now_ticks - self._onset_ticks >= self.limits.longest_note_ticks
+        return self.sounding & ~self.held & (is_long | ~self._plays)
 
     def _count_chord_pitch(self, index: int) -> None:
         if self._chord_pitches is not None and self._pitched[index]:

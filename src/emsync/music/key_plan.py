@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from emsync.control import Key, Mode
 from emsync.music.vocabulary import LOWEST_PITCH, NOTE_COUNT, PITCHES, Vocabulary
 from emsync.types import TICK_S, AffectCurve, Floats, InstrumentGroup, Notes
 
@@ -26,23 +27,25 @@ class KeyPlan:
 
     def __init__(self, vocabulary: Vocabulary, *, tonic: int, strength: float) -> None:
         """Raises ValueError for a tonic outside 0..11 or a negative strength."""
-        if not 0 <= tonic < 12:
-            raise ValueError(f"a tonic is a pitch class, 0 to 11, got {tonic}")
         if strength < 0:
             raise ValueError(f"strength must be 0 or more, got {strength}")
-        self.strength = strength
-        major, minor = (np.roll(np.array(profile), tonic) for profile in (MAJOR_PROFILE, MINOR_PROFILE))
+        self.strength, self._key = strength, Key(tonic)
+        major, minor = np.array(MAJOR_PROFILE), np.array(MINOR_PROFILE)
         self._profiles = np.stack((major / major.sum(), minor / minor.sum()))
         self._classes, self._is_pitched_on = _pitch_classes(vocabulary)
 
-    def bias(self, valence: float) -> Floats:
+    def bias(self, valence: float, asked: Key | None = None) -> Floats:
         """What is added to the logits, shape (V,): 0 at everything but ONs of pitched groups, on average 0 there.
 
         Args:
             valence: in [-1, 1]; below 0 minor, above 0 major, at 0 half of each.
+            asked: a key in place of the film's own; its mode, if it has one, overrides valence.
         """
+        key = asked or self._key
         major = 1 / (1 + np.exp(-2 * VALENCE_SHARPNESS * valence))
-        prior = np.log(np.array([major, 1 - major]) @ self._profiles)
+        if key.mode is not None:
+            major = float(key.mode is Mode.MAJOR)
+        prior = np.roll(np.log(np.array([major, 1 - major]) @ self._profiles), key.tonic)
         prior -= prior.mean()
         return np.asarray(np.where(self._is_pitched_on, self.strength * prior[self._classes], 0.0))
 

@@ -20,7 +20,8 @@ from emsync.music.hits import hits_of
 from emsync.music.kept_score import KeptScore
 from emsync.music.midi_edit import count_taken_out, with_other_notes
 from emsync.music.model import ComposerModel
-from emsync.music.score import NextToken, ScoreWriter
+from emsync.music.next_token import NextToken
+from emsync.music.score import ScoreWriter
 from emsync.music.seams import nats_before, nats_from
 from emsync.music.split_score import SplitScore, plan_of
 from emsync.options import RegenerateOptions

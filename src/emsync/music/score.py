@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emsync.errors import WeightsError
+from emsync.music.density import DensityShaping
 from emsync.music.forced_events import ForcedEvent, ForcedEvents
-from emsync.music.grammar import Grammar
+from emsync.music.grammar import Grammar, Mask
 from emsync.music.guidance import guidance_rows
-from emsync.music.key_plan import KeyPlan
+from emsync.music.next_token import NextToken
+from emsync.music.quotation import quote_theme
 from emsync.music.sampling import (
     FEW_CANDIDATES,
     draw,
@@ -28,6 +30,8 @@ from emsync.music.sampling import (
     surprise_nats,
 )
 from emsync.music.score_plan import ScorePlan
+from emsync.music.shaping import KeyShaping, Shaping
+from emsync.music.stretch import LONGEST_PREFILL, Stretch
 from emsync.music.tokenizer import Piece, decode
 from emsync.music.vocabulary import LONGEST_SHIFT_TICKS, VOCABULARIES
 from emsync.options import SyncMode
@@ -39,42 +43,6 @@ ANSWER_WINDOW_S = 1.0
 """In `paper` mode a CHORD this close to a boundary answers it (arXiv:2502.10154)."""
 TOKENS_PER_S_BOUND = 400
 """A piece denser than this is not music; the loop ends with an error rather than run on."""
-
-LONGEST_PREFILL = 768
-"""Tokens before a stretch that are heard again: what the shipped network's window holds after it slid."""
-
-
-class NextToken(Protocol):
-    """What composing asks of a network; `ComposerModel` is the one that comes with the package."""
-
-    vocabulary_name: str
-    horizon_s: float
-
-    @property
-    def position(self) -> int:
-        """Tokens fed so far."""
-
-    def reset(self) -> None:
-        """Forget everything."""
-
-    def truncate(self, position: int) -> None:
-        """Take back the newest tokens, so that `position` tokens count as fed."""
-
-    def step(self, tokens: NDArray[np.int64], conditions: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Feed tokens (B, T) with their conditions (B, T, 11); logits of the next, (B, V)."""
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """A part of a score that is written while the rest is there: `begin_ticks` up to but not at `stop_ticks`.
-
-    `before` is the music before `begin_ticks` as tokens, from START to the last event, without a time shift after it.
-    Without `stop_ticks` the stretch ends with the score.
-    """
-
-    before: tuple[int, ...]
-    begin_ticks: int
-    stop_ticks: int | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +58,7 @@ class _Place:
     nats: float
     own_logits: Logits
     forced: ForcedEvents
+    shapings: tuple[Shaping, ...]
 
 
 class ScoreWriter:
@@ -109,16 +78,25 @@ class ScoreWriter:
         self._grammar = Grammar(
             self.vocabulary,
             end_ticks=plan.end_ticks,
-            groups=plan.groups,
+            groups=plan.groups_at(0),
             bars_are_planned=plan.bars.grid is not None,
         )
-        self._key = KeyPlan(self.vocabulary, tonic=plan.tonic, strength=plan.options.key_strength)
+        self._shapings: tuple[Shaping, ...] = (
+            KeyShaping(self.vocabulary, plan),
+            DensityShaping(
+                self.vocabulary,
+                lambda ticks: plan.directions.at(ticks).density,
+                ceiling=plan.options.density_ceiling,
+            ),
+        )
         self._rows = guidance_rows(plan.options)
         self._row_weights = np.array([row.weight for row in self._rows], np.float32)
         self._next_asked = self._next_bar = self._narrow_steps = 0
         self._tokens: list[int] = []
         self._nats = 0.0
         self._forced = ForcedEvents(self.vocabulary)
+        self._next_section = 0
+        self._quoted_until_ticks = 0
         self._own_logits = np.zeros(self.vocabulary.size, np.float32)  # of the fully conditioned row
 
     @property
@@ -139,6 +117,7 @@ class ScoreWriter:
         logits = self.listen()
         most_tokens = len(self._tokens) + 1000 + int(self._plan.end_ticks * TICK_S * TOKENS_PER_S_BOUND)
         while not (self._has_stopped() or self._last_chord_is_struck()):
+            self._open_section()
             due_ticks = self._due_ticks()
             token = self._choose(logits)
             logits = self._take(token)
@@ -165,31 +144,61 @@ class ScoreWriter:
         conditions = []
         for token in before:
             self._answer(token)
-            conditions.append(self._conditions())
-        self._tokens.extend(before)
-        asked_ticks, bars_ticks = np.array(self._plan.asked_ticks), self._plan.bars.bars_ticks
-        begin_ticks = self._stretch.begin_ticks
+            conditions.append(self._hear(token))
+        begin_ticks, asked_ticks = self._stretch.begin_ticks, np.array(self._plan.asked_ticks)
         passed = min(int(np.searchsorted(asked_ticks, begin_ticks)), len(asked_ticks) - 1)
         self._next_asked = max(self._next_asked, passed)
-        self._next_bar = int(np.searchsorted(bars_ticks, begin_ticks))
-        heard = slice(-LONGEST_PREFILL, None)
-        return self._hear(before[heard], np.stack(conditions[heard], axis=1))
+        self._next_bar = int(np.searchsorted(self._plan.bars.bars_ticks, begin_ticks))
+        return self._logits(before[-LONGEST_PREFILL:], np.stack(conditions[-LONGEST_PREFILL:], axis=1))
 
     def surprises_nats(self, tokens: Sequence[int]) -> list[float]:
         """Take tokens that are there already, one by one: how much each surprised the network, guidance aside."""
-        before_nats = [0.0]
+        nats = [self._nats]
         for token in tokens:
             self._take(token)
-            before_nats.append(self._nats)
-        return np.diff(before_nats).tolist()
+            nats.append(self._nats)
+        return [float(one) for one in np.diff(nats)]
 
     def _has_stopped(self) -> bool:
         stop_ticks = self._stretch.stop_ticks
         return stop_ticks is not None and self._grammar.now_ticks >= stop_ticks
 
+    def _open_section(self) -> None:
+        """At the beginning of a section that brings a theme back, let go of all notes and quote the theme."""
+        sections, now_ticks = self._plan.sections, self._grammar.now_ticks
+        if self._next_section == len(sections) or now_ticks < sections[self._next_section].start_ticks:
+            return
+        section = sections[self._next_section]
+        self._next_section += 1
+        if section.returns_to is None or not self._options.themes or now_ticks > section.start_ticks:
+            return
+        piece = decode(np.array(self._tokens, np.uint16), self.vocabulary)
+        quotation = quote_theme(self._plan, piece, section, self.vocabulary)
+        released = [ForcedEvent(now_ticks, off) for off in self._grammar.release_all()]
+        self.force([*released, *quotation.events] if quotation.events else [])
+        self._quoted_until_ticks = quotation.stop_ticks
+
+    @property
+    def _is_quoting(self) -> bool:
+        return self._grammar.now_ticks < self._quoted_until_ticks
+
+    def _quote(self, allowed: Mask) -> int | None:
+        """What a quotation does: its forced events, bar lines, due chords, steps; None: ask the network."""
+        now_ticks, step = self._grammar.now_ticks, self.vocabulary.time_shift
+        chosen = self.vocabulary.shift_token(LONGEST_SHIFT_TICKS)
+        required = (("BAR", self._bar_ticks()), ("CHORD", self._due_ticks()))
+        for name, ticks in required:
+            if ticks == now_ticks and allowed[self.vocabulary.special(name)]:
+                return self._forced.instead_of(self.vocabulary.special(name), self._grammar, allowed)
+        forced = self._forced.instead_of(chosen, self._grammar, allowed)
+        if forced != chosen:
+            return forced
+        steps = np.flatnonzero(allowed[step.first : step.stop])
+        return step.first + int(steps[-1]) if len(steps) else None
+
     def _strike_chord(self, logits: Logits) -> Logits:
         """Sample a few chords after a CHORD that had to come and keep the least surprising; logits after it."""
-        if self._options.chord_candidates == 1:
+        if self._options.chord_candidates == 1 or self._is_quoting:
             return logits
         before = self._place()
         chords: list[tuple[float, list[int]]] = []
@@ -215,6 +224,7 @@ class ScoreWriter:
             self._nats,
             self._own_logits,
             self._forced,
+            tuple(shaping.copy() for shaping in self._shapings),
         )
 
     def _go_back(self, place: _Place) -> None:
@@ -224,6 +234,7 @@ class ScoreWriter:
         self._next_asked, self._next_bar = place.next_asked, place.next_bar
         self._narrow_steps, self._nats = place.narrow_steps, place.nats
         self._own_logits, self._forced = place.own_logits, place.forced
+        self._shapings = tuple(shaping.copy() for shaping in place.shapings)
 
     def _choose(self, logits: Logits) -> int:
         """Sample the next token, unless one is forced; a step over the next that must come is cut to land on it."""
@@ -240,16 +251,18 @@ class ScoreWriter:
         )
         if now_ticks < self._stretch.begin_ticks:
             allowed = self._silent_until(self._stretch.begin_ticks)
-        temperature = risen_temperature(self._options.temperature, self._narrow_steps)
-        distribution = probabilities(logits, allowed, temperature=temperature)
-        candidates = nucleus(distribution, self._options.top_p)
-        is_narrow = len(candidates) <= FEW_CANDIDATES < int(allowed.sum())
-        self._narrow_steps = self._narrow_steps + 1 if is_narrow else 0
-        token = draw(distribution, candidates, self._rng)
-        token = self._forced.instead_of(token, self._grammar, allowed)
+        token = self._quote(allowed) if self._is_quoting else None
+        if token is None:
+            token = self._forced.instead_of(self._sample(logits, allowed), self._grammar, allowed)
         if token in self.vocabulary.time_shift:
             token = max(self._onto_the_grid(token), self._shift_towards(self._stretch.begin_ticks))
-            limits = (due_ticks, bar_ticks, self._stretch.stop_ticks, self._forced.next_after(now_ticks))
+            limits = (
+                due_ticks,
+                bar_ticks,
+                self._forced.next_after(now_ticks),
+                self._leave_ticks(),
+                self._stretch.stop_ticks,
+            )
             room = (
                 min((ticks for ticks in limits if ticks is not None), default=self._plan.end_ticks)
                 - now_ticks
@@ -257,7 +270,16 @@ class ScoreWriter:
             return min(token, self.vocabulary.shift_token(min(room, LONGEST_SHIFT_TICKS)))
         return token
 
-    def _silent_until(self, begin_ticks: int) -> NDArray[np.bool_]:
+    def _sample(self, logits: Logits, allowed: Mask) -> int:
+        """A token of the nucleus, the temperature risen where the nucleus stayed narrow."""
+        temperature = risen_temperature(self._options.temperature, self._narrow_steps)
+        distribution = probabilities(logits, allowed, temperature=temperature)
+        candidates = nucleus(distribution, self._options.top_p)
+        is_narrow = len(candidates) <= FEW_CANDIDATES < int(allowed.sum())
+        self._narrow_steps = self._narrow_steps + 1 if is_narrow else 0
+        return draw(distribution, candidates, self._rng)
+
+    def _silent_until(self, begin_ticks: int) -> Mask:
         """Nothing but time shifts up to `begin_ticks` or over it, shape (V,)."""
         allowed = np.zeros(self.vocabulary.size, bool)
         allowed[self._shift_towards(begin_ticks) : self.vocabulary.time_shift.stop] = True
@@ -282,6 +304,14 @@ class ScoreWriter:
         bars_ticks = self._plan.bars.bars_ticks
         return int(bars_ticks[self._next_bar]) if self._next_bar < len(bars_ticks) else None
 
+    def _leave_ticks(self) -> int | None:
+        """When a group that sounds now must stop at the next direction."""
+        directions = self._plan.directions
+        next_ticks = directions.next_after(self._grammar.now_ticks)
+        if next_ticks is None or not self._grammar.sounds_beside(directions.at(next_ticks).groups):
+            return None
+        return next_ticks
+
     def _next_asked_ticks(self) -> int | None:
         """The next moment that is not answered yet."""
         asked_ticks = self._plan.asked_ticks
@@ -304,6 +334,7 @@ class ScoreWriter:
         """Retire boundaries: a CHORD answers the next one, a boundary that was passed is dropped."""
         before_ticks = self._grammar.now_ticks
         self._grammar.accept(token)
+        self._grammar.play(self._plan.groups_at(self._grammar.now_ticks))
         self._forced = self._forced.after(token, before_ticks, self._grammar.now_ticks)
         self._next_bar += token == self.vocabulary.special("BAR")
         now_ticks, asked_ticks = self._grammar.now_ticks, self._plan.asked_ticks
@@ -326,27 +357,28 @@ class ScoreWriter:
 
     def _feed(self, token: int) -> Logits:
         """Append a token and return the logits of the next, under the conditions of the music's time now."""
-        self._tokens.append(token)
-        return self._hear((token,), self._conditions()[:, None])
+        return self._logits((token,), self._hear(token)[:, None])
 
-    def _conditions(self) -> Logits:
-        """What each row of the batch is told now, shape (B, 11)."""
-        now = self._plan.conditions_at(
-            self._grammar.now_ticks, self._next_asked_ticks(), self._model.horizon_s
-        )
+    def _hear(self, token: int) -> Logits:
+        """Append a token; what each row of the batch is told with it, shape (B, 11)."""
+        self._tokens.append(token)
+        now_ticks = self._grammar.now_ticks
+        for shaping in self._shapings:
+            shaping.accept(token, now_ticks)
+        now = self._plan.conditions_at(now_ticks, self._next_asked_ticks(), self._model.horizon_s)
         conditions = np.repeat(now[None], len(self._rows), axis=0).astype(np.float32)
         for place, row in enumerate(self._rows):
             conditions[place, list(row.dropped)] = np.nan
         return conditions
 
-    def _hear(self, tokens: tuple[int, ...], conditions: Logits) -> Logits:
-        """Feed tokens with their conditions (B, T, 11); logits of the next, guided and leaning on the key."""
-        rows = len(self._rows)
-        logits: Logits = self._model.step(np.repeat(np.array([tokens], np.int64), rows, axis=0), conditions)
+    def _logits(self, tokens: Sequence[int], conditions: Logits) -> Logits:
+        """Feed tokens with their conditions (B, T, 11); logits of the next, guided and shaped."""
+        rows, now_ticks = len(self._rows), self._grammar.now_ticks
+        logits: Logits = self._model.step(np.array([tokens] * rows, np.int64), conditions)
         self._own_logits = logits[0]
         guided = logits[0] if rows == 1 else self._row_weights @ logits
-        valence = self._plan.valence_at(self._grammar.now_ticks)
-        return np.asarray(guided + self._key.bias(valence), np.float32)
+        shaped = sum((shaping.bias(now_ticks) for shaping in self._shapings), guided)
+        return np.asarray(shaped, np.float32)
 
     def _hold_to_the_end(self) -> None:
         """Replace what followed the last chord by its resonance: hold, release together, silence, END."""

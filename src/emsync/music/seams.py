@@ -7,8 +7,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from emsync.music.score import NextToken, ScoreWriter, Stretch
+from emsync.music.next_token import NextToken
+from emsync.music.score import ScoreWriter
 from emsync.music.split_score import SplitScore
+from emsync.music.stretch import Stretch
 from emsync.music.tokenizer import token_times_ticks
 from emsync.music.vocabulary import LOWEST_PITCH, PITCHES
 from emsync.types import Notes, Ticks

@@ -10,8 +10,8 @@ from emsync.music.chords import CHORD_PITCHES, TOGETHER_TICKS, chord_onsets
 from emsync.music.forced_events import ForcedEvent
 from emsync.music.kept_score import KeptScore
 from emsync.music.key_plan import tonic_of
-from emsync.music.score import Stretch
 from emsync.music.score_plan import ScorePlan
+from emsync.music.stretch import Stretch
 from emsync.music.tokenizer import Piece, canonical, encode, token_times_ticks
 from emsync.music.vocabulary import VOCABULARIES, Vocabulary
 from emsync.options import ComposeOptions, RegenerateOptions
@@ -94,10 +94,10 @@ class SplitScore:
 
 
 def plan_of(kept: KeptScore, cue_sheet: CueSheet, options: ComposeOptions, *, tonic: int) -> ScorePlan:
-    """The plan of the film, with the bars of the file."""
+    """The plan of the film, with the bars of the file and no themes to bring back."""
     plan = ScorePlan.of(cue_sheet, replace(options, planned_bars=False), tonic=tonic)
     bars = kept.bars(plan.end_ticks)
-    return replace(plan, options=replace(options, planned_bars=True), bars=bars)
+    return replace(plan, options=replace(options, planned_bars=True), bars=bars, sections=())
 
 
 def _band(notes: Notes) -> tuple[InstrumentGroup, ...] | None:

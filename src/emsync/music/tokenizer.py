@@ -122,14 +122,14 @@ def _events(piece: Piece, vocabulary: Vocabulary) -> tuple[Ticks, Ticks, Ticks]:
     notes = piece.notes
     onset = notes["onset_ticks"].astype(np.int64)
     pitch_index = notes["pitch"].astype(np.int64) - LOWEST_PITCH
-    on_tokens = _on_tokens(notes, vocabulary)
+    ons = on_tokens(notes, vocabulary)
     off_lane = np.full(max(InstrumentGroup) + 1, -1)
     off_lane[list(vocabulary.off_groups)] = np.arange(len(vocabulary.off_groups))
     lanes = off_lane[notes["group"]]
     has_off = lanes >= 0
     off_tokens = (vocabulary.off.first + lanes * PITCHES + pitch_index)[has_off]
     parts = [
-        (onset, _RANK_ON, on_tokens),
+        (onset, _RANK_ON, ons),
         ((onset + notes["duration_ticks"])[has_off], _RANK_OFF, off_tokens),
         (piece.bar_onsets_ticks, _RANK_BAR, vocabulary.special("BAR")),
         (piece.chord_onsets_ticks, _RANK_CHORD, vocabulary.special("CHORD")),
@@ -142,7 +142,7 @@ def _events(piece: Piece, vocabulary: Vocabulary) -> tuple[Ticks, Ticks, Ticks]:
     return ticks, ranks, tokens.astype(np.int64)
 
 
-def _on_tokens(notes: Notes, vocabulary: Vocabulary) -> Ticks:
+def on_tokens(notes: Notes, vocabulary: Vocabulary = EMSYNC) -> Ticks:
     """ON of every note; where there is velocity, the one whose velocity is nearest."""
     numbers = notes["group"].astype(np.int64) * PITCHES + notes["pitch"].astype(np.int64) - LOWEST_PITCH
     if not vocabulary.has_velocity:

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from emsync.affect_metrics import ccc, quadrant_accuracy, spearman
+from emsync.music.affect_reading import AffectLabeller
+from emsync.music.music_features import FEATURE_NAMES, music_features
 from emsync.music.tokenizer import DEFAULT_VELOCITY
 from emsync.options import ComposeOptions
 from emsync.types import TICK_S, Composition, Floats
 from emsync_train.affect_evaluator import AffectEvaluator
 from emsync_train.evaluation.composing import Job, Subject, compose_all, film_of
-from emsync_train.labels import AffectLabeller
-from emsync_train.music_features import FEATURE_NAMES, music_features
 
 LEVELS = (-0.8, -0.4, 0.0, 0.4, 0.8)
 FILM_S = 16.0

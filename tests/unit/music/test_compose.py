@@ -242,8 +242,9 @@ def test_weights_that_write_endlessly_dense_music_end_in_one_clear_line() -> Non
     model = MadeUpModel(spread=0.1)
     model.bias[EMSYNC.on.first : EMSYNC.on.first + 88] = np.arange(500, 60, -5)
     model.bias[EMSYNC.shift_token(1)] = 30
+    options = ComposeOptions(affect_guidance=1.0, density_ceiling=None)
     with pytest.raises(WeightsError, match="too dense to end"):
-        compose(cue_sheet_of(5), model)
+        compose_with(model, cue_sheet_of(5), options)
 
 
 @pytest.mark.parametrize("duration_s", [0.001, 0.039])

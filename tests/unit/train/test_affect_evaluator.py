@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emsync.music.affect_reading import AffectLabeller
 from emsync.types import NOTE_DTYPE, TICKS_PER_S, Floats, InstrumentGroup, Notes
 from emsync_train import affect_evaluator, evaluator_features
 from emsync_train.affect_evaluator import AffectEvaluator, CorpusJudgement, JudgedAffect, KernelRegressor
 from emsync_train.evaluator_features import BINS, BLOCKS, RatedHistograms, soft_bins, window_histograms
-from emsync_train.labels import AffectLabeller
 
 MAJOR, MINOR = (0, 4, 7), (0, 3, 7)
 PIANO, DRUMS, BASS, GUITAR = (

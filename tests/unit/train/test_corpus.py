@@ -15,12 +15,12 @@ import pytest
 from made_up_midi import QUARTER, write_midi
 
 from emsync.errors import EmsyncError, InputError, OutputError
+from emsync.music.affect_reading import AffectLabeller
 from emsync.music.vocabulary import EMSYNC, PAPER, Vocabulary
 from emsync_train import corpus
 from emsync_train.corpus import read_piece, write_shards
 from emsync_train.corpus_layouts import PieceLabels, Source, sources_of, split_of
 from emsync_train.dataset import MISSING_LABEL, Shards
-from emsync_train.labels import AffectLabeller
 from emsync_train.shard_writer import ReadPiece, Skipped
 
 DATA_FILES = ("tokens.u16", "affect.i8", "pieces.jsonl")

@@ -98,7 +98,7 @@ def _harmony(pitched: Notes, windows: Windows) -> dict[str, Floats]:
     """Mode, fit to one diatonic scale and pitch-class entropy, from the time each pitch class sounds."""
     wide = _pitch_class_profile(pitched, windows.widened_to(KEY_CONTEXT_S))
     narrow = _pitch_class_profile(pitched, windows)
-    major, minor = _key_correlations(wide)
+    major, minor = key_correlations(wide)
     shares = _shares(narrow)
     return {
         "mode": major.max(axis=1) - minor.max(axis=1),
@@ -233,7 +233,7 @@ def _rotations(profile: tuple[float, ...]) -> Floats:
     return np.stack([np.roll(np.array(profile, np.float64), tonic) for tonic in range(12)], axis=1)
 
 
-def _key_correlations(profile: Floats) -> tuple[Floats, Floats]:
+def key_correlations(profile: Floats) -> tuple[Floats, Floats]:
     """Correlation of each window's profile with the 12 major and the 12 minor keys, each (W, 12)."""
     centred = profile - profile.mean(axis=1, keepdims=True)
     centred /= np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-9)

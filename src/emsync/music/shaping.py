@@ -1,0 +1,42 @@
+"""What is added to the network's logits before a token is chosen: a few shapings, each with its own reason."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from emsync.music.key_plan import KeyPlan
+from emsync.music.score_plan import ScorePlan
+from emsync.music.vocabulary import Vocabulary
+from emsync.types import Floats
+
+
+class Shaping(Protocol):
+    """Hears every token of a piece and leans on the choice of the next."""
+
+    def copy(self) -> Shaping:
+        """The same state, which goes its own way from here on."""
+
+    def accept(self, token: int, now_ticks: int) -> None:
+        """Hear a token after which it is `now_ticks`."""
+
+    def bias(self, now_ticks: int) -> Floats:
+        """What is added to the logits of the next token, shape (V,)."""
+
+
+class KeyShaping:
+    """Notes lean on the key of their time; it hears nothing."""
+
+    def __init__(self, vocabulary: Vocabulary, plan: ScorePlan) -> None:
+        self._plan = plan
+        self._key = KeyPlan(vocabulary, tonic=plan.tonic, strength=plan.options.key_strength)
+
+    def copy(self) -> KeyShaping:
+        """Itself: there is no state."""
+        return self
+
+    def accept(self, token: int, now_ticks: int) -> None:
+        """Nothing is remembered."""
+
+    def bias(self, now_ticks: int) -> Floats:
+        """The prior of the key asked for, or of the film's tonic and the mode that valence sets."""
+        return self._key.bias(self._plan.valence_at(now_ticks), self._plan.directions.at(now_ticks).key)
