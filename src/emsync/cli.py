@@ -26,6 +26,7 @@ from emsync.options import (
     AffectOptions,
     ComposeOptions,
     MuxOptions,
+    RegenerateOptions,
     RenderOptions,
     ScoreOptions,
     SenseOptions,
@@ -187,6 +188,10 @@ def analyse(
 def compose(
     cues: arg.CueSheetFile,
     output: arg.Output = None,
+    keep: arg.Keep = None,
+    begin: arg.From = None,
+    end: arg.To = None,
+    candidates: arg.Candidates = None,
     seed: arg.Seed = ComposeOptions.seed,
     takes: arg.Takes = ComposeOptions.takes,
     keep_takes: arg.KeepTakes = ComposeOptions.keep_takes,
@@ -206,13 +211,16 @@ def compose(
 ) -> None:
     """Compose music for a cue sheet and write it as MIDI.
 
-    Writes CUES.mid beside the cue sheet.
+    Writes CUES.mid beside the cue sheet. With --keep, --from and --to a stretch of a score is composed anew
+    and the rest stays as it is; that writes MIDI.regenerated.mid beside the kept score.
     """
+    unfit = {"--tempo": tempo, "--takes": takes != ComposeOptions.takes, "--keep-takes": keep_takes}
+    arg.check_stretch(keep, begin, end, others={"--candidates": candidates, **unfit})
     with _one_line_errors():
         from emsync import pipeline, report
-        from emsync.output_paths import midi_beside, takes_beside
+        from emsync.output_paths import midi_beside, regenerated_beside, takes_beside
 
-        path = output or midi_beside(cues)
+        path = output or (midi_beside(cues) if keep is None else regenerated_beside(keep))
         take_files = takes_beside(path, takes) if keep_takes else ()
         options = ComposeOptions(
             seed=seed,
@@ -230,11 +238,18 @@ def compose(
             threads=threads,
         )
         with progress_bars(not quiet) as on_progress:
-            music = pipeline.compose(cues, path, options, overwrite=force, on_progress=on_progress)
-        told = (
-            report.music_as_json(path, music, take_files=take_files),
-            report.music_for_people(path, music, take_files=take_files),
-        )
+            if keep is not None and begin is not None and end is not None:
+                stretch = RegenerateOptions(begin, end, options, candidates or RegenerateOptions.candidates)
+                done = pipeline.regenerate(
+                    cues, keep, path, stretch, overwrite=force, on_progress=on_progress
+                )
+                told = report.stretch_as_json(path, done), report.stretch_for_people(path, done)
+            else:
+                music = pipeline.compose(cues, path, options, overwrite=force, on_progress=on_progress)
+                told = (
+                    report.music_as_json(path, music, take_files=take_files),
+                    report.music_for_people(path, music, take_files=take_files),
+                )
         _tell(*told, as_json=as_json, quiet=quiet)
 
 
