@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
@@ -31,6 +31,7 @@ from emsync.options import (
     ScoreOptions,
     SenseOptions,
     SpottingOptions,
+    SyncMode,
     VideoOptions,
 )
 from emsync.progress import progress_bars
@@ -71,6 +72,7 @@ def _emsync(
 
 @app.command()
 def score(
+    context: typer.Context,
     film: arg.Film,
     output: arg.Output = None,
     seed: arg.Seed = ComposeOptions.seed,
@@ -115,21 +117,7 @@ def score(
             affect=AffectOptions(mapping=affect_mapping),
             senses=_senses(senses, speech_weights),
             spotting=_spotting(minimum_distance, hit, boundaries),
-            compose=ComposeOptions(
-                seed=seed,
-                sync=sync,
-                temperature=temperature,
-                top_p=top_p,
-                tempo_bpm=tempo,
-                instruments=_groups(instruments),
-                key=None if key is None else parse_key(key),
-                density=None if density is None else parse_density(density),
-                affect_guidance=affect_guidance,
-                boundary_guidance=boundary_guidance,
-                takes=takes,
-                keep_takes=keep_takes,
-                threads=threads,
-            ),
+            compose=_compose_options(context.params),
             render=RenderOptions(soundfont=soundfont, stems=stems),
             mux=MuxOptions(original_sound=original_sound, audio_stream=audio_stream),
         )
@@ -186,6 +174,7 @@ def analyse(
 
 @app.command()
 def compose(
+    context: typer.Context,
     cues: arg.CueSheetFile,
     output: arg.Output = None,
     keep: arg.Keep = None,
@@ -222,21 +211,7 @@ def compose(
 
         path = output or (midi_beside(cues) if keep is None else regenerated_beside(keep))
         take_files = takes_beside(path, takes) if keep_takes else ()
-        options = ComposeOptions(
-            seed=seed,
-            sync=sync,
-            temperature=temperature,
-            top_p=top_p,
-            tempo_bpm=tempo,
-            instruments=_groups(instruments),
-            key=None if key is None else parse_key(key),
-            density=None if density is None else parse_density(density),
-            affect_guidance=affect_guidance,
-            boundary_guidance=boundary_guidance,
-            takes=takes,
-            keep_takes=keep_takes,
-            threads=threads,
-        )
+        options = _compose_options(context.params)
         with progress_bars(not quiet) as on_progress:
             if keep is not None and begin is not None and end is not None:
                 stretch = RegenerateOptions(begin, end, options, candidates or RegenerateOptions.candidates)
@@ -341,6 +316,28 @@ def _interrupt(*_: object) -> NoReturn:
 def _terminate(*_: object) -> NoReturn:
     """Leave as after an error, so that nothing half written stays behind."""
     sys.exit(EXIT_TERMINATED)
+
+
+def _compose_options(given: Mapping[str, Any]) -> ComposeOptions:
+    """How to compose, of the options that `score` and `compose` have in common."""
+    same = (
+        "seed",
+        "temperature",
+        "top_p",
+        "affect_guidance",
+        "boundary_guidance",
+        "takes",
+        "keep_takes",
+        "threads",
+    )
+    return ComposeOptions(
+        **{name: given[name] for name in same},
+        sync=SyncMode(given["sync"]),
+        tempo_bpm=given["tempo"],
+        instruments=_groups(given["instruments"]),
+        key=None if given["key"] is None else parse_key(given["key"]),
+        density=None if given["density"] is None else parse_density(given["density"]),
+    )
 
 
 def _spotting(
