@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
@@ -26,10 +26,12 @@ from emsync.options import (
     AffectOptions,
     ComposeOptions,
     MuxOptions,
+    RegenerateOptions,
     RenderOptions,
     ScoreOptions,
     SenseOptions,
     SpottingOptions,
+    SyncMode,
     VideoOptions,
 )
 from emsync.progress import progress_bars
@@ -70,6 +72,7 @@ def _emsync(
 
 @app.command()
 def score(
+    context: typer.Context,
     film: arg.Film,
     output: arg.Output = None,
     seed: arg.Seed = ComposeOptions.seed,
@@ -114,21 +117,7 @@ def score(
             affect=AffectOptions(mapping=affect_mapping),
             senses=_senses(senses, speech_weights),
             spotting=_spotting(minimum_distance, hit, boundaries),
-            compose=ComposeOptions(
-                seed=seed,
-                sync=sync,
-                temperature=temperature,
-                top_p=top_p,
-                tempo_bpm=tempo,
-                instruments=_groups(instruments),
-                key=None if key is None else parse_key(key),
-                density=None if density is None else parse_density(density),
-                affect_guidance=affect_guidance,
-                boundary_guidance=boundary_guidance,
-                takes=takes,
-                keep_takes=keep_takes,
-                threads=threads,
-            ),
+            compose=_compose_options(context.params),
             render=RenderOptions(soundfont=soundfont, stems=stems),
             mux=MuxOptions(original_sound=original_sound, audio_stream=audio_stream),
         )
@@ -185,8 +174,13 @@ def analyse(
 
 @app.command()
 def compose(
+    context: typer.Context,
     cues: arg.CueSheetFile,
     output: arg.Output = None,
+    keep: arg.Keep = None,
+    begin: arg.From = None,
+    end: arg.To = None,
+    candidates: arg.Candidates = None,
     seed: arg.Seed = ComposeOptions.seed,
     takes: arg.Takes = ComposeOptions.takes,
     keep_takes: arg.KeepTakes = ComposeOptions.keep_takes,
@@ -206,35 +200,31 @@ def compose(
 ) -> None:
     """Compose music for a cue sheet and write it as MIDI.
 
-    Writes CUES.mid beside the cue sheet.
+    Writes CUES.mid beside the cue sheet. With --keep, --from and --to a stretch of a score is composed anew
+    and the rest stays as it is; that writes MIDI.regenerated.mid beside the kept score.
     """
+    unfit = {"--tempo": tempo, "--takes": takes != ComposeOptions.takes, "--keep-takes": keep_takes}
+    arg.check_stretch(keep, begin, end, others={"--candidates": candidates, **unfit})
     with _one_line_errors():
         from emsync import pipeline, report
-        from emsync.output_paths import midi_beside, takes_beside
+        from emsync.output_paths import midi_beside, regenerated_beside, takes_beside
 
-        path = output or midi_beside(cues)
+        path = output or (midi_beside(cues) if keep is None else regenerated_beside(keep))
         take_files = takes_beside(path, takes) if keep_takes else ()
-        options = ComposeOptions(
-            seed=seed,
-            sync=sync,
-            temperature=temperature,
-            top_p=top_p,
-            tempo_bpm=tempo,
-            instruments=_groups(instruments),
-            key=None if key is None else parse_key(key),
-            density=None if density is None else parse_density(density),
-            affect_guidance=affect_guidance,
-            boundary_guidance=boundary_guidance,
-            takes=takes,
-            keep_takes=keep_takes,
-            threads=threads,
-        )
+        options = _compose_options(context.params)
         with progress_bars(not quiet) as on_progress:
-            music = pipeline.compose(cues, path, options, overwrite=force, on_progress=on_progress)
-        told = (
-            report.music_as_json(path, music, take_files=take_files),
-            report.music_for_people(path, music, take_files=take_files),
-        )
+            if keep is not None and begin is not None and end is not None:
+                stretch = RegenerateOptions(begin, end, options, candidates or RegenerateOptions.candidates)
+                done = pipeline.regenerate(
+                    cues, keep, path, stretch, overwrite=force, on_progress=on_progress
+                )
+                told = report.stretch_as_json(path, done), report.stretch_for_people(path, done)
+            else:
+                music = pipeline.compose(cues, path, options, overwrite=force, on_progress=on_progress)
+                told = (
+                    report.music_as_json(path, music, take_files=take_files),
+                    report.music_for_people(path, music, take_files=take_files),
+                )
         _tell(*told, as_json=as_json, quiet=quiet)
 
 
@@ -326,6 +316,28 @@ def _interrupt(*_: object) -> NoReturn:
 def _terminate(*_: object) -> NoReturn:
     """Leave as after an error, so that nothing half written stays behind."""
     sys.exit(EXIT_TERMINATED)
+
+
+def _compose_options(given: Mapping[str, Any]) -> ComposeOptions:
+    """How to compose, of the options that `score` and `compose` have in common."""
+    same = (
+        "seed",
+        "temperature",
+        "top_p",
+        "affect_guidance",
+        "boundary_guidance",
+        "takes",
+        "keep_takes",
+        "threads",
+    )
+    return ComposeOptions(
+        **{name: given[name] for name in same},
+        sync=SyncMode(given["sync"]),
+        tempo_bpm=given["tempo"],
+        instruments=_groups(given["instruments"]),
+        key=None if given["key"] is None else parse_key(given["key"]),
+        density=None if given["density"] is None else parse_density(given["density"]),
+    )
 
 
 def _spotting(

@@ -54,6 +54,35 @@ def _guidance(value: float) -> float:
     return value
 
 
+def check_stretch(
+    keep: Path | None, begin_s: float | None, end_s: float | None, *, others: dict[str, object]
+) -> None:
+    """Raises typer.BadParameter unless --keep, --from and --to come together, in order, and the others fit.
+
+    Args:
+        others: what was asked for, by its name: --candidates goes only with a stretch, all else never does.
+    """
+    given = {"--keep": keep, "--from": begin_s, "--to": end_s}
+    missing = [name for name, value in given.items() if value is None]
+    if len(missing) == len(given):
+        if others["--candidates"] is not None:
+            raise typer.BadParameter("--candidates goes with --keep, --from and --to only.")
+        return
+    if missing:
+        raise typer.BadParameter(f"--keep, --from and --to go together; {' and '.join(missing)} is missing.")
+    if begin_s is not None and end_s is not None and begin_s >= end_s:
+        raise typer.BadParameter(f"--from {begin_s:g} must lie before --to {end_s:g}.")
+    for name in [name for name, value in others.items() if value and name != "--candidates"]:
+        raise typer.BadParameter(f"{name} cannot be set with --keep: {_NOT_WITH_KEEP[name]}.")
+
+
+_NOT_WITH_KEEP = {
+    "--tempo": "the bars of the kept score stay",
+    "--takes": "--candidates says how many are tried",
+    "--keep-takes": "one score is written",
+}
+
+
 def instrument_names(listed: str) -> tuple[str, ...]:
     """The names in a list such as `drums, piano`, each once. Raises typer.BadParameter if they make no band."""
     names = tuple(dict.fromkeys(name.strip().lower() for name in listed.split(",")))
@@ -215,6 +244,29 @@ BoundaryGuidance = Annotated[
     float,
     typer.Option(
         callback=_guidance, metavar="NUMBER", help="Above 1 the music heeds boundaries more; 0 to 10."
+    ),
+]
+
+# Which stretch of a score is composed anew.
+Keep = Annotated[
+    Path | None,
+    typer.Option("--keep", metavar="MIDI", help="Keep this score and compose only a stretch of it anew."),
+]
+From = Annotated[
+    float | None,
+    typer.Option("--from", callback=_seconds, metavar="SECONDS", help="With --keep: where it begins."),
+]
+To = Annotated[
+    float | None,
+    typer.Option("--to", callback=_seconds, metavar="SECONDS", help="With --keep: where it ends."),
+]
+Candidates = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=100,
+        metavar="NUMBER",
+        help="With --keep: how many are tried, 4 unless said; the best joined is taken.",
     ),
 ]
 

@@ -122,6 +122,17 @@ class ComposeOptions:
 
 
 @dataclass(frozen=True)
+class RegenerateOptions:
+    """Which stretch of a score is composed anew, and how; of `candidates` the one that joins best is kept."""
+
+    begin_s: float
+    end_s: float
+    compose: ComposeOptions = field(default_factory=ComposeOptions)
+    candidates: int = 4
+    shortest_s: float = 0.5
+
+
+@dataclass(frozen=True)
 class RenderOptions:
     """How a score becomes sound. -16 LUFS integrated, peaks below -1 dBTP."""
 

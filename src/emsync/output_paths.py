@@ -89,6 +89,11 @@ def midi_beside(cue_sheet: Path) -> Path:
     return cue_sheet.with_name(cue_sheet.name.removesuffix(".json").removesuffix(".cues") + ".mid")
 
 
+def regenerated_beside(kept: Path) -> Path:
+    """film.mid -> film.regenerated.mid."""
+    return kept.with_name(f"{kept.stem}.regenerated.mid")
+
+
 def takes_beside(midi: Path, count: int) -> tuple[Path, ...]:
     """film.mid -> film.take1.mid, film.take2.mid, ..."""
     return tuple(midi.with_name(f"{midi.stem}.take{number}{midi.suffix}") for number in range(1, count + 1))

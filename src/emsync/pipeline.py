@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emsync.checks import check_audio_stream, check_container, check_film, check_report, check_soundfont
-from emsync.options import ComposeOptions, MuxOptions, RenderOptions, ScoreOptions
+from emsync.options import ComposeOptions, MuxOptions, RegenerateOptions, RenderOptions, ScoreOptions
 from emsync.output_file import atomic_output, atomic_outputs
 from emsync.output_paths import OutputPaths, check_result, new_folder, staged, takes_beside
 from emsync.progress import StageClock, StageProgress, silent
@@ -22,6 +22,7 @@ from emsync.types import CueSheet, SampledFrame, VideoInfo
 if TYPE_CHECKING:
     from emsync.audio.mux import MuxReport
     from emsync.audio.render import RenderReport
+    from emsync.music.regenerate import Regeneration
     from emsync.music.takes import Takes
 
 DEFAULTS = ScoreOptions()
@@ -101,6 +102,29 @@ def compose(
         check_result(path, cue_sheet_path, overwrite=overwrite)
     cue_sheet = read_cue_sheet(cue_sheet_path)
     return _compose(cue_sheet, midi, options, StageClock(on_progress), overwrite=overwrite)
+
+
+def regenerate(
+    cue_sheet_path: Path,
+    kept_path: Path,
+    midi_path: Path,
+    options: RegenerateOptions,
+    *,
+    overwrite: bool = False,
+    on_progress: StageProgress = silent,
+) -> Regeneration:
+    """A cue sheet and its score in; the score with one stretch composed anew out. Raises: EmsyncError."""
+    from emsync.music.cue_sheet import read_cue_sheet
+    from emsync.music.kept_score import KeptScore
+    from emsync.music.regenerate import regenerate as compose_stretch
+
+    check_result(midi_path, cue_sheet_path, overwrite=overwrite)
+    cue_sheet, kept = read_cue_sheet(cue_sheet_path), KeptScore.read(kept_path)
+    with StageClock(on_progress).stage("compose") as on_part:
+        made, done = compose_stretch(kept, cue_sheet, options, on_progress=on_part)
+    with atomic_output(midi_path, overwrite) as temporary:
+        made.save(temporary)
+    return done
 
 
 def render(

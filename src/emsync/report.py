@@ -16,6 +16,7 @@ from emsync.types import TICK_S, Composition, CueSheet, Hit
 if TYPE_CHECKING:
     from emsync.audio.mux import MuxReport
     from emsync.audio.render import RenderReport
+    from emsync.music.regenerate import Regeneration
     from emsync.music.takes import Takes
 
 Json: TypeAlias = dict[str, Any]
@@ -126,6 +127,43 @@ def music_for_people(midi_path: Path, takes: Takes, *, take_files: Sequence[Path
     return aligned([("MIDI", str(midi_path)), *_music_rows(takes, take_files)])
 
 
+def stretch_as_json(midi_path: Path, done: Regeneration) -> Json:
+    """The report of `compose --keep` for programs; surprise is in nats per token."""
+    return {
+        "midi": str(midi_path),
+        "from_s": round(done.begin_s, 3),
+        "to_s": round(done.end_s, 3),
+        "notes_taken_out": done.taken_out,
+        "notes_put_in": done.put_in,
+        "boundaries": [_hit_facts(hit) for hit in done.hits],
+        "seed": done.seed,
+        "candidate": done.candidate,
+        "surprise_nats": {
+            "after_from": _finite(done.nats_at_begin),
+            "after_to": _finite(done.nats_at_end),
+            "elsewhere": _finite(done.nats_elsewhere),
+        },
+        "weights_sha256": done.weights_sha256,
+    }
+
+
+def stretch_for_people(midi_path: Path, done: Regeneration) -> list[str]:
+    """The report of `compose --keep` as aligned lines."""
+    at_begin, at_end, elsewhere = (
+        "nothing there" if math.isnan(nats) else f"{nats:.2f}"
+        for nats in (done.nats_at_begin, done.nats_at_end, done.nats_elsewhere)
+    )
+    return aligned(
+        [
+            ("MIDI", str(midi_path)),
+            ("stretch", f"{done.begin_s:.2f} s to {done.end_s:.2f} s, all else as it was"),
+            ("notes", f"{done.put_in} in place of {done.taken_out}, seed {done.seed}"),
+            ("boundaries", hits_for_people(done.hits)),
+            ("surprise", f"after --from {at_begin}, after --to {at_end}, elsewhere {elsewhere} nats a token"),
+        ]
+    )
+
+
 def sound_as_json(wav_path: Path, rendered: RenderReport) -> Json:
     """The report of `render` for programs."""
     stems = [str(path) for path in rendered.stems]
@@ -170,6 +208,10 @@ def hits_for_people(hits: Sequence[Hit]) -> str:
         told += f", at most {max(offsets_s) * 1000:.0f} ms off"
     missed = [f"{hit.boundary.time_s:.2f} s" for hit in hits if hit.chord_onset_ticks is None]
     return told + (f"; missed at {', '.join(missed)}" if missed else "")
+
+
+def _finite(number: float) -> float | None:
+    return round(number, 3) if math.isfinite(number) else None
 
 
 def _hit_facts(hit: Hit) -> Json:

@@ -14,11 +14,13 @@ import numpy as np
 from emsync.music.dynamics import shape_dynamics
 from emsync.music.form import named
 from emsync.music.guidance import guidance_rows
+from emsync.music.hits import hits_of
 from emsync.music.model import ComposerModel
-from emsync.music.score import ANSWER_WINDOW_S, NextToken, ScoreWriter
+from emsync.music.next_token import NextToken
+from emsync.music.score import ScoreWriter
 from emsync.music.score_plan import ScorePlan
 from emsync.options import ComposeOptions
-from emsync.types import TICKS_PER_S, Composition, CueSheet, Hit
+from emsync.types import Composition, CueSheet
 from emsync.weights import COMPOSER, load_weights, weights_entry
 
 
@@ -101,7 +103,7 @@ def compose_with(
     writer = ScoreWriter(plan, model, rng)
     piece = writer.write(on_progress)
     chords = tuple(int(ticks) for ticks in piece.chord_onsets_ticks)
-    hits = _hits(cue_sheet, chords)
+    hits = hits_of(cue_sheet, chords)
     notes = shape_dynamics(
         piece.notes,
         affect=cue_sheet.affect,
@@ -121,14 +123,3 @@ def compose_with(
         nats_per_token=writer.nats_per_token,
         sections=named(plan.sections),
     )
-
-
-def _hits(cue_sheet: CueSheet, chord_onsets_ticks: tuple[int, ...]) -> tuple[Hit, ...]:
-    """For every boundary the nearest chord within `ANSWER_WINDOW_S`, or none."""
-    chords = np.array(chord_onsets_ticks, np.int64)
-    hits = []
-    for boundary in cue_sheet.boundaries:
-        distances = np.abs(chords - round(boundary.time_s * TICKS_PER_S))
-        answered = len(chords) > 0 and distances.min() <= ANSWER_WINDOW_S * TICKS_PER_S
-        hits.append(Hit(boundary, int(chords[distances.argmin()]) if answered else None))
-    return tuple(hits)

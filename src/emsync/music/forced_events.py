@@ -68,10 +68,13 @@ class ForcedEvents:
             if allowed[release]:
                 return release
         order = _order(self.vocabulary, chosen)
+        ons_and_shifts = self.vocabulary.is_on(np.arange(len(allowed)))
+        ons_and_shifts[self.vocabulary.time_shift.first : self.vocabulary.time_shift.stop] = True
+        is_free = bool(allowed[ons_and_shifts].any())  # no BAR, CHORD or OFF must come before
         for token in due:
             if order < _order(self.vocabulary, token):
                 return chosen
-            if allowed[token] or grammar.may_be_forced(token):
+            if allowed[token] or (is_free and grammar.may_be_forced(token)):
                 return token
             if order == _order(self.vocabulary, token):
                 return chosen

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from emsync.control import Key, Mode
 from emsync.music.vocabulary import LOWEST_PITCH, NOTE_COUNT, PITCHES, Vocabulary
-from emsync.types import Floats, InstrumentGroup
+from emsync.types import TICK_S, AffectCurve, Floats, InstrumentGroup, Notes
 
 MAJOR_PROFILE = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
 MINOR_PROFILE = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
@@ -48,6 +48,21 @@ class KeyPlan:
         prior = np.roll(np.log(np.array([major, 1 - major]) @ self._profiles), key.tonic)
         prior -= prior.mean()
         return np.asarray(np.where(self._is_pitched_on, self.strength * prior[self._classes], 0.0))
+
+
+def tonic_of(notes: Notes, affect: AffectCurve) -> int:
+    """The tonic, 0 to 11, whose profile fits the notes of pitched groups best, each as long as it sounds.
+
+    As in `KeyPlan`, valence at the onset says how much of the profile is major. 0 where nothing has a pitch.
+    """
+    pitched = notes[notes["group"] != InstrumentGroup.DRUMS]
+    valences = affect.valence_at(pitched["onset_ticks"] * TICK_S)
+    major = 1 / (1 + np.exp(-2 * VALENCE_SHARPNESS * valences))
+    profiles = np.stack([np.array(one) / sum(one) for one in (MAJOR_PROFILE, MINOR_PROFILE)])
+    log_profiles = np.log(np.stack((major, 1 - major), axis=1) @ profiles)  # (N, 12), tonic first
+    degrees = (pitched["pitch"].astype(np.int64)[:, None] - np.arange(12)) % 12  # (N, 12 tonics)
+    fits = np.take_along_axis(log_profiles, degrees, axis=1) * pitched["duration_ticks"][:, None]
+    return int(fits.sum(axis=0).argmax())
 
 
 def _pitch_classes(vocabulary: Vocabulary) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

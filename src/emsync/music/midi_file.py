@@ -179,21 +179,27 @@ def _marker_events(composition: Composition, cue_sheet: CueSheet, tempo_map: Tem
     hits = {hit.boundary.time_s: hit for hit in composition.hits}
     moments = [(cut.time_s, f"cut {_timecode(cut.time_s)}") for cut in cue_sheet.cuts]
     moments += [
-        (boundary.time_s, _describe(boundary, hits.get(boundary.time_s))) for boundary in cue_sheet.boundaries
+        (boundary.time_s, describe_boundary(boundary, hits.get(boundary.time_s)))
+        for boundary in cue_sheet.boundaries
     ]
     times_us = [_microseconds(time_s) for time_s, _ in moments]
     ticks = tempo_map.ticks_at(np.array(times_us, np.int64)).tolist()
     return [_meta(tick, "marker", text=text) for tick, (_, text) in zip(ticks, moments, strict=True)]
 
 
-def _describe(boundary: Boundary, hit: Hit | None) -> str:
-    """`boundary 00:00:12.480 hit +0.004 s (the door slams)`."""
+def describe_boundary(boundary: Boundary, hit: Hit | None) -> str:
+    """The text of a boundary's marker: `boundary 00:00:12.480 hit +0.004 s (the door slams)`."""
     answer = "missed"
     if hit and hit.chord_onset_ticks is not None:
         offset_ms = round((hit.chord_onset_ticks * TICK_S - boundary.time_s) * 1000)
         answer = f"hit {offset_ms / 1000:+.3f} s"
     label = f" ({_plain(boundary.label)})" if boundary.label else ""
-    return f"boundary {_timecode(boundary.time_s)} {answer}{label}"
+    return f"{boundary_marker(boundary)} {answer}{label}"
+
+
+def boundary_marker(boundary: Boundary) -> str:
+    """How the marker of a boundary begins: `boundary 00:00:12.480`."""
+    return f"boundary {_timecode(boundary.time_s)}"
 
 
 def _timecode(time_s: float) -> str:
@@ -205,19 +211,23 @@ def _timecode(time_s: float) -> str:
 
 
 def _setup_events(player: Player) -> list[_Event]:
+    return [_Event(0, _SETUP, message) for message in setup_messages(player)]
+
+
+def setup_messages(player: Player) -> tuple[Any, ...]:
+    """The mido messages with which a group's track begins: name, program, volume, pan."""
     channel = player.channel
-    messages = (
+    return (
         mido.MetaMessage("track_name", name=player.name),
         mido.Message("program_change", channel=channel, program=player.program),
         mido.Message("control_change", channel=channel, control=7, value=player.volume),
         mido.Message("control_change", channel=channel, control=10, value=player.pan),
     )
-    return [_Event(0, _SETUP, message) for message in messages]
 
 
 def _note_events(notes: Notes, channel: int, tempo_map: TempoMap, grid: BeatGrid | None) -> list[_Event]:
-    onsets_us = _true_times_us(notes["onset_ticks"].astype(np.int64), grid)
-    ends_us = _true_times_us((notes["onset_ticks"] + notes["duration_ticks"]).astype(np.int64), grid)
+    onsets_us = true_times_us(notes["onset_ticks"].astype(np.int64), grid)
+    ends_us = true_times_us((notes["onset_ticks"] + notes["duration_ticks"]).astype(np.int64), grid)
     events = []
     for onset, end, pitch, velocity in zip(
         tempo_map.ticks_at(onsets_us).tolist(),
@@ -232,7 +242,7 @@ def _note_events(notes: Notes, channel: int, tempo_map: TempoMap, grid: BeatGrid
     return events
 
 
-def _true_times_us(times_ticks: Ticks, grid: BeatGrid | None) -> Ticks:
+def true_times_us(times_ticks: Ticks, grid: BeatGrid | None) -> Ticks:
     """Times in microseconds; of ticks that stand for a sixteenth or triplet, that of the sixteenth or triplet.
 
     Nothing moves by half a tick or more, so that reading the file gives the same ticks.

@@ -63,11 +63,12 @@ class TempoMap:
     """At least one span; the first starts at 0, the last has no end."""
 
     spans: tuple[TempoSpan, ...]
+    ticks_per_quarter: int = TICKS_PER_QUARTER
 
     def ticks_at(self, times_us: Ticks) -> Ticks:
         """Nearest MIDI tick of times in microseconds, shape kept; at 60 bpm at most 0.52 ms away."""
         starts = np.array([span.start_time for span in self.spans], np.int64)
-        times = np.asarray(times_us, np.int64) * TICKS_PER_QUARTER
+        times = np.asarray(times_us, np.int64) * self.ticks_per_quarter
         index = np.maximum(np.searchsorted(starts, times, side="right") - 1, 0)
         tempi_us = np.array([span.tempo_us for span in self.spans], np.int64)[index]
         start_ticks = np.array([span.start_ticks for span in self.spans], np.int64)[index]

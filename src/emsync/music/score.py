@@ -7,9 +7,9 @@ is held to the end of the film.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from emsync.music.density import DensityShaping
 from emsync.music.forced_events import ForcedEvent, ForcedEvents
 from emsync.music.grammar import Grammar, Mask
 from emsync.music.guidance import guidance_rows
+from emsync.music.next_token import NextToken
 from emsync.music.presence import PresenceShaping
 from emsync.music.quotation import quote_theme
 from emsync.music.sampling import (
@@ -31,6 +32,7 @@ from emsync.music.sampling import (
 )
 from emsync.music.score_plan import ScorePlan
 from emsync.music.shaping import KeyShaping, Shaping
+from emsync.music.stretch import LONGEST_PREFILL, Stretch
 from emsync.music.tokenizer import Piece, decode
 from emsync.music.vocabulary import LONGEST_SHIFT_TICKS, VOCABULARIES
 from emsync.options import SyncMode
@@ -42,26 +44,6 @@ ANSWER_WINDOW_S = 1.0
 """In `paper` mode a CHORD this close to a boundary answers it (arXiv:2502.10154)."""
 TOKENS_PER_S_BOUND = 400
 """A piece denser than this is not music; the loop ends with an error rather than run on."""
-
-
-class NextToken(Protocol):
-    """What composing asks of a network; `ComposerModel` is the one that comes with the package."""
-
-    vocabulary_name: str
-    horizon_s: float
-
-    @property
-    def position(self) -> int:
-        """Tokens fed so far."""
-
-    def reset(self) -> None:
-        """Forget everything."""
-
-    def truncate(self, position: int) -> None:
-        """Take back the newest tokens, so that `position` tokens count as fed."""
-
-    def step(self, tokens: NDArray[np.int64], conditions: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Feed tokens (B, T) with their conditions (B, T, 11); logits of the next, (B, V)."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +65,17 @@ class _Place:
 class ScoreWriter:
     """Writes one piece with a model that is reset and has a batch of `guidance_rows(plan.options)`."""
 
-    def __init__(self, plan: ScorePlan, model: NextToken, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        plan: ScorePlan,
+        model: NextToken,
+        rng: np.random.Generator,
+        *,
+        stretch: Stretch | None = None,
+    ) -> None:
         self.vocabulary = VOCABULARIES[model.vocabulary_name]
         self._plan, self._model, self._options, self._rng = plan, model, plan.options, rng
+        self._stretch = stretch or Stretch((self.vocabulary.special("START"),), 0)
         self._grammar = Grammar(
             self.vocabulary,
             end_ticks=plan.end_ticks,
@@ -113,18 +103,22 @@ class ScoreWriter:
 
     @property
     def nats_per_token(self) -> float:
-        """How surprised the network was by what was chosen so far; START and the ending are not chosen."""
-        return self._nats / max(self._model.position - 1, 1)
+        """How surprised the network was by what was taken so far; what came before and the ending are not."""
+        heard = min(len(self._stretch.before), LONGEST_PREFILL)
+        return self._nats / max(self._model.position - heard, 1)
 
     def force(self, events: Iterable[ForcedEvent]) -> None:
         """Let events come at their times, from now on or later, besides what the network chooses."""
         self._forced = self._forced.joined_by(events)
 
     def write(self, on_progress: Callable[[float], None] | None = None) -> Piece:
-        """Sample up to the last chord, hold it, release it; nothing sounds after the release."""
-        logits = self._feed(self.vocabulary.special("START"))
-        most_tokens = 1000 + int(self._plan.end_ticks * TICK_S * TOKENS_PER_S_BOUND)
-        while not self._last_chord_is_struck():
+        """Sample up to the last chord, hold it, release it; nothing sounds after the release.
+
+        A stretch that stops before is returned with all that comes before it; what sounds when it stops ends there.
+        """
+        logits = self.listen()
+        most_tokens = len(self._tokens) + 1000 + int(self._plan.end_ticks * TICK_S * TOKENS_PER_S_BOUND)
+        while not (self._has_stopped() or self._last_chord_is_struck()):
             self._open_section()
             due_ticks = self._due_ticks()
             token = self._choose(logits)
@@ -137,13 +131,39 @@ class ScoreWriter:
                 raise WeightsError(
                     "the composer's weights write music too dense to end; install emsync again"
                 )
-        self._hold_to_the_end()
+        if not self._has_stopped():
+            self._hold_to_the_end()
         if on_progress:
             on_progress(1.0)
         piece = decode(np.array(self._tokens, np.uint16), self.vocabulary)
         room = self._plan.ending.release_ticks - piece.notes["onset_ticks"]  # a last drum hit has no OFF
         piece.notes["duration_ticks"] = np.minimum(piece.notes["duration_ticks"], room)
         return piece
+
+    def listen(self) -> Logits:
+        """Hear the music before the stretch; logits of what comes next. `write` begins with it."""
+        before = self._stretch.before
+        conditions = []
+        for token in before:
+            self._answer(token)
+            conditions.append(self._hear(token))
+        begin_ticks, asked_ticks = self._stretch.begin_ticks, np.array(self._plan.asked_ticks)
+        passed = min(int(np.searchsorted(asked_ticks, begin_ticks)), len(asked_ticks) - 1)
+        self._next_asked = max(self._next_asked, passed)
+        self._next_bar = int(np.searchsorted(self._plan.bars.bars_ticks, begin_ticks))
+        return self._logits(before[-LONGEST_PREFILL:], np.stack(conditions[-LONGEST_PREFILL:], axis=1))
+
+    def surprises_nats(self, tokens: Sequence[int]) -> list[float]:
+        """Take tokens that are there already, one by one: how much each surprised the network, guidance aside."""
+        nats = [self._nats]
+        for token in tokens:
+            self._take(token)
+            nats.append(self._nats)
+        return [float(one) for one in np.diff(nats)]
+
+    def _has_stopped(self) -> bool:
+        stop_ticks = self._stretch.stop_ticks
+        return stop_ticks is not None and self._grammar.now_ticks >= stop_ticks
 
     def _open_section(self) -> None:
         """At the beginning of a section that brings a theme back, let go of all notes and quote the theme."""
@@ -166,15 +186,15 @@ class ScoreWriter:
 
     def _quote(self, allowed: Mask) -> int | None:
         """What a quotation does: its forced events, bar lines, due chords, steps; None: ask the network."""
-        now_ticks, step = self._grammar.now_ticks, self.vocabulary.time_shift
+        step, now_ticks = self.vocabulary.time_shift, self._grammar.now_ticks
         chosen = self.vocabulary.shift_token(LONGEST_SHIFT_TICKS)
-        required = (("BAR", self._bar_ticks()), ("CHORD", self._due_ticks()))
-        for name, ticks in required:
-            if ticks == now_ticks and allowed[self.vocabulary.special(name)]:
-                return self._forced.instead_of(self.vocabulary.special(name), self._grammar, allowed)
+        if now_ticks in (self._bar_ticks(), self._due_ticks()):
+            chosen = self.vocabulary.special("BAR" if now_ticks == self._bar_ticks() else "CHORD")
         forced = self._forced.instead_of(chosen, self._grammar, allowed)
         if forced != chosen:
             return forced
+        if chosen not in step:
+            return chosen if allowed[chosen] else None
         steps = np.flatnonzero(allowed[step.first : step.stop])
         return step.first + int(steps[-1]) if len(steps) else None
 
@@ -231,12 +251,20 @@ class ScoreWriter:
             chord_required=due_ticks == now_ticks,
             bar_required=bar_ticks == now_ticks,
         )
+        if now_ticks < self._stretch.begin_ticks:
+            allowed = self._silent_until(self._stretch.begin_ticks)
         token = self._quote(allowed) if self._is_quoting else None
         if token is None:
             token = self._forced.instead_of(self._sample(logits, allowed), self._grammar, allowed)
         if token in self.vocabulary.time_shift:
-            token = self._onto_the_grid(token)
-            limits = (due_ticks, bar_ticks, self._forced.next_after(now_ticks), self._leave_ticks())
+            token = max(self._onto_the_grid(token), self._shift_towards(self._stretch.begin_ticks))
+            limits = (
+                due_ticks,
+                bar_ticks,
+                self._forced.next_after(now_ticks),
+                self._leave_ticks(),
+                self._stretch.stop_ticks,
+            )
             room = (
                 min((ticks for ticks in limits if ticks is not None), default=self._plan.end_ticks)
                 - now_ticks
@@ -252,6 +280,17 @@ class ScoreWriter:
         is_narrow = len(candidates) <= FEW_CANDIDATES < int(allowed.sum())
         self._narrow_steps = self._narrow_steps + 1 if is_narrow else 0
         return draw(distribution, candidates, self._rng)
+
+    def _silent_until(self, begin_ticks: int) -> Mask:
+        """Nothing but time shifts up to `begin_ticks` or over it, shape (V,)."""
+        allowed = np.zeros(self.vocabulary.size, bool)
+        allowed[self._shift_towards(begin_ticks) : self.vocabulary.time_shift.stop] = True
+        return allowed
+
+    def _shift_towards(self, begin_ticks: int) -> int:
+        """The shortest time shift that leads to `begin_ticks`, or the longest of several."""
+        room = min(max(begin_ticks - self._grammar.now_ticks, 1), LONGEST_SHIFT_TICKS)
+        return self.vocabulary.shift_token(room)
 
     def _onto_the_grid(self, token: int) -> int:
         """A time shift that ends on a 16th or triplet if it would end next to one; the longest may go on."""
@@ -320,15 +359,24 @@ class ScoreWriter:
 
     def _feed(self, token: int) -> Logits:
         """Append a token and return the logits of the next, under the conditions of the music's time now."""
+        return self._logits((token,), self._hear(token)[:, None])
+
+    def _hear(self, token: int) -> Logits:
+        """Append a token; what each row of the batch is told with it, shape (B, 11)."""
         self._tokens.append(token)
+        now_ticks = self._grammar.now_ticks
         for shaping in self._shapings:
-            shaping.accept(token, self._grammar.now_ticks)
-        rows, now_ticks = len(self._rows), self._grammar.now_ticks
+            shaping.accept(token, now_ticks)
         now = self._plan.conditions_at(now_ticks, self._next_asked_ticks(), self._model.horizon_s)
-        conditions = np.repeat(now[None, None], rows, axis=0).astype(np.float32)
+        conditions = np.repeat(now[None], len(self._rows), axis=0).astype(np.float32)
         for place, row in enumerate(self._rows):
-            conditions[place, 0, list(row.dropped)] = np.nan
-        logits: Logits = self._model.step(np.full((rows, 1), token, np.int64), conditions)
+            conditions[place, list(row.dropped)] = np.nan
+        return conditions
+
+    def _logits(self, tokens: Sequence[int], conditions: Logits) -> Logits:
+        """Feed tokens with their conditions (B, T, 11); logits of the next, guided and shaped."""
+        rows, now_ticks = len(self._rows), self._grammar.now_ticks
+        logits: Logits = self._model.step(np.array([tokens] * rows, np.int64), conditions)
         self._own_logits = logits[0]
         guided = logits[0] if rows == 1 else self._row_weights @ logits
         shaped = sum((shaping.bias(now_ticks) for shaping in self._shapings), guided)

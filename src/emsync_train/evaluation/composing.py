@@ -16,7 +16,7 @@ from rich.progress import track
 from emsync.music.compose import compose_with
 from emsync.music.guidance import guidance_rows
 from emsync.music.model import ComposerModel
-from emsync.music.score import NextToken
+from emsync.music.next_token import NextToken
 from emsync.options import ComposeOptions
 from emsync.types import AffectCurve, AffectPoint, Boundary, Composition, CueSheet
 from emsync.weights import COMPOSER, load_weights

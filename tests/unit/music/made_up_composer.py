@@ -69,6 +69,12 @@ class MadeUpModel:
         del self.tokens[position:], self.rows[position:]
 
     def step(self, tokens: NDArray[np.int64], conditions: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Several tokens are several steps."""
+        for place in range(tokens.shape[1]):
+            logits = self._step(tokens[:, place, None], conditions[:, place, None])
+        return logits
+
+    def _step(self, tokens: NDArray[np.int64], conditions: NDArray[np.float32]) -> NDArray[np.float32]:
         assert tokens.shape == (self._batch, 1)
         assert conditions.shape == (self._batch, 1, len(Condition))
         assert conditions.dtype == np.float32
