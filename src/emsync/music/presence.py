@@ -49,7 +49,7 @@ class PresenceShaping:
 
     def bias(self, now_ticks: int) -> Floats:
         """What is added to the logits, shape (V,): 0 or more at ONs of groups that are waited for, 0 elsewhere."""
-        if self._asked_at(now_ticks) is None:
-            return np.zeros(self._vocabulary.size)
-        silent_s = (now_ticks - self._heard_ticks) / TICKS_PER_S
-        return np.asarray(np.clip(PUSH_PER_S * (silent_s - PATIENCE_S), 0.0, LARGEST_PUSH) @ self._is_on_of)
+        asked = [int(group) for group in self._asked_at(now_ticks) or ()]
+        silent_s = (now_ticks - self._heard_ticks[asked]) / TICKS_PER_S
+        push = np.clip(PUSH_PER_S * (silent_s - PATIENCE_S), 0.0, LARGEST_PUSH)
+        return np.asarray(push @ self._is_on_of[asked])
