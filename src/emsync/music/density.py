@@ -3,7 +3,7 @@
 What is asked for is compared with the notes of the last few seconds. Where they are too few, ONs gain and steps lose,
 long steps most; where they are too many, the other way round. The push is in nats, bounded by `LARGEST_PUSH`; grammar,
 boundaries and bars stay as they are, and no note is taken away. Where no density is asked for, only music denser than
-a ceiling is held back; below it the push is 0 and the music is what it would be without. docs/control.md.
+a ceiling is held back, in the same way; below it the push is 0 and the music is what it would be without.
 """
 
 from __future__ import annotations
@@ -31,8 +31,6 @@ LARGEST_EXCESS = 3.0
 SHIFT_TILT = 0.6
 """What a step twice as long as `MIDDLE_SHIFT_TICKS` loses of what ONs gain."""
 MIDDLE_SHIFT_TICKS = 16
-CEILING_PUSH_PER_RATIO = 8.0
-"""What notes e times as many as the ceiling take away; there is no memory above it."""
 
 
 class DensityShaping:
@@ -71,14 +69,17 @@ class DensityShaping:
         return self.push(now_ticks) * self._direction
 
     def push(self, now_ticks: int) -> float:
-        """Nats that ONs gain now, within plus and minus `LARGEST_PUSH`."""
-        asked = self._asked_at(now_ticks)
-        if asked is not None:
-            return _bounded(self._kept_push - PUSH_PER_RATIO * math.log(self._heard(asked, now_ticks)))
-        if self._ceiling is None:
+        """Nats that ONs gain now, within plus and minus `LARGEST_PUSH`; under a ceiling alone never above 0."""
+        wanted, most = self._wanted(now_ticks)
+        if wanted is None:
             return 0.0
-        excess = math.log(max(len(self._onsets_ticks) / WINDOW_S / self._ceiling, 1.0))
-        return _bounded(-CEILING_PUSH_PER_RATIO * excess)
+        at_once = -PUSH_PER_RATIO * math.log(self._heard(wanted, now_ticks))
+        return _bounded(at_once + self._kept_push, most)
+
+    def _wanted(self, now_ticks: int) -> tuple[float | None, float]:
+        """Notes a second to come near to, and the largest push: a ceiling only holds back."""
+        asked = self._asked_at(now_ticks)
+        return (self._ceiling, 0.0) if asked is None else (asked, LARGEST_PUSH)
 
     def _forget(self, now_ticks: int) -> None:
         """Drop the notes that the window has left behind."""
@@ -91,19 +92,22 @@ class DensityShaping:
         In shares of what is asked for, not in logarithms: then notes are as many as asked for on average, even if
         they come in bursts.
         """
-        asked = self._asked_at(now_ticks)
-        lack = 0.0 if asked is None else max(1.0 - self._heard(asked, now_ticks), -LARGEST_EXCESS)
-        self._kept_push = _bounded(self._kept_push + PUSH_PER_SHARE_AND_S * step_ticks * TICK_S * lack)
+        wanted, most = self._wanted(now_ticks)
+        if wanted is None:
+            self._kept_push = 0.0
+            return
+        lack = max(1.0 - self._heard(wanted, now_ticks), -LARGEST_EXCESS)
+        self._kept_push = _bounded(self._kept_push + PUSH_PER_SHARE_AND_S * step_ticks * TICK_S * lack, most)
 
-    def _heard(self, asked: float, now_ticks: int) -> float:
-        """Notes heard as a share of those asked for; what is missing of the first second counts as it should be."""
+    def _heard(self, wanted: float, now_ticks: int) -> float:
+        """Notes heard as a share of those wanted; what is missing of the first second counts as it should be."""
         now_s = now_ticks * TICK_S
-        heard = len(self._onsets_ticks) + asked * max(1.0 - now_s, 0.0)
-        return max(heard, 0.5) / (asked * min(max(now_s, 1.0), WINDOW_S))
+        heard = len(self._onsets_ticks) + wanted * max(1.0 - now_s, 0.0)
+        return max(heard, 0.5) / (wanted * min(max(now_s, 1.0), WINDOW_S))
 
 
-def _bounded(push: float) -> float:
-    return min(max(push, -LARGEST_PUSH), LARGEST_PUSH)
+def _bounded(push: float, most: float) -> float:
+    return min(max(push, -LARGEST_PUSH), most)
 
 
 def _direction(vocabulary: Vocabulary) -> Floats:
