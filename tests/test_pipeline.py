@@ -142,8 +142,8 @@ def test_every_shot_tells_what_it_was_judged_by(film: Path, tmp_path: Path) -> N
     silent = make_video(tmp_path / "silent.mp4", duration_s=4.0, fps=24, cuts_s=(1.25, 2.5))
     with_sound = pipeline.analyse(film, tmp_path / "film.cues.json", OPTIONS).cue_sheet.shots
     without = pipeline.analyse(silent, tmp_path / "silent.cues.json", OPTIONS).cue_sheet.shots
-    assert {shot.senses for shot in with_sound} == {("image", "sound")}
-    assert {shot.senses for shot in without} == {("image",)}
+    assert {shot.senses for shot in with_sound} == {("image", "sound", "craft")}
+    assert {shot.senses for shot in without} == {("image", "craft")}
 
 
 def test_the_affect_curve_follows_the_mapping_asked_for(film: Path, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ import numpy as np
 from emsync_train.music_features import key_correlations
 
 from emsync.control import Key, Mode, parse_key
+from emsync.music.music_features import key_correlations
 from emsync.options import ComposeOptions
 from emsync.types import TICKS_PER_S, Composition, Direction, InstrumentGroup
 from emsync.weights import COMPOSER, weights_entry

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from emsync.control import parse_density, parse_key
-from emsync.options import OriginalSound, SyncMode
+from emsync.options import EXTRA_SENSES, IN_BOX_SENSES, AffectMapping, OriginalSound, SyncMode
 
 INSTRUMENTS = ("drums", "bass", "guitar", "piano", "strings")
 
@@ -120,6 +120,24 @@ def _checked(value: str | None, parse: Callable[[str], object]) -> str | None:
     return value
 
 
+def sense_names(listed: str) -> tuple[str, ...]:
+    """The names in a list such as `image, speech`, each once. Raises typer.BadParameter if one is no sense."""
+    names = tuple(dict.fromkeys(name.strip().lower().replace("-", "_") for name in listed.split(",")))
+    for name in names:
+        if name not in (*IN_BOX_SENSES, *EXTRA_SENSES):
+            choice = f"give some of {','.join((*IN_BOX_SENSES, *EXTRA_SENSES))}."
+            raise typer.BadParameter(
+                f"{name!r} is no sense; {choice}" if name else f"a name is empty; {choice}"
+            )
+    return names
+
+
+def _senses(value: str | None) -> str | None:
+    if value is not None:
+        sense_names(value)
+    return value
+
+
 def _top_p(value: float) -> float:
     if not 0 < value <= 1:
         raise typer.BadParameter(f"{value} is not above 0 and at most 1.")
@@ -150,6 +168,23 @@ Threads = Annotated[int, typer.Option(min=0, max=1024, help="Threads for the net
 # How the film is watched and spotted.
 Detector = Annotated[
     str, typer.Option(metavar="NAME", help="Cut detector: adaptive, content, ffmpeg or histogram.")
+]
+Mapping = Annotated[
+    AffectMapping,
+    typer.Option(
+        "--affect-mapping", help="rated: valence and arousal read directly; paper: from six emotions."
+    ),
+]
+Senses = Annotated[
+    str | None,
+    typer.Option(
+        callback=_senses,
+        metavar="NAMES",
+        help=f"What to take in: {','.join((*IN_BOX_SENSES, *EXTRA_SENSES))}.",
+    ),
+]
+SpeechWeights = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Folder with Whisper's weights, for the sense 'speech'.")
 ]
 MinimumDistance = Annotated[
     float, typer.Option(callback=_seconds, metavar="SECONDS", help="Least time between two boundaries.")

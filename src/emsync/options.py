@@ -36,6 +36,22 @@ class VideoOptions:
     frames_per_s: float = 1.0
 
 
+@dataclass(frozen=True)
+class SenseOptions:
+    """What the classifier takes in: senses by name, None being those in the box (`IN_BOX_SENSES`).
+
+    `speech_weights` is the folder with Whisper's weights, None the one in the user's cache.
+    """
+
+    names: tuple[str, ...] | None = None
+    speech_weights: Path | None = None
+
+
+IN_BOX_SENSES = ("image", "sound", "craft", "faces")
+EXTRA_SENSES = ("speech", "screen_text")
+"""Each needs something that does not come with the package; see docs/emotion.md."""
+
+
 class AffectMapping(StrEnum):
     """Where valence and arousal of a shot come from: the six categories, as in the paper, or rated directly."""
 
@@ -45,9 +61,16 @@ class AffectMapping(StrEnum):
 
 @dataclass(frozen=True)
 class AffectOptions:
-    """How the emotion of shots becomes an affect curve."""
+    """How the emotion of shots becomes an affect curve.
+
+    Against flicker the curve keeps its value through a shot that differs from it by less than `smallest_change` in
+    both valence and arousal, or that is shorter than `shortest_change_s`; 0 switches each off. Short shots in a
+    row count together.
+    """
 
     smoothing_s: float = 2.0
+    smallest_change: float = 0.08
+    shortest_change_s: float = 1.0
     mapping: AffectMapping = AffectMapping.RATED
 
 
@@ -132,6 +155,7 @@ class ScoreOptions:
     """Options of the whole line."""
 
     video: VideoOptions = field(default_factory=VideoOptions)
+    senses: SenseOptions = field(default_factory=SenseOptions)
     affect: AffectOptions = field(default_factory=AffectOptions)
     spotting: SpottingOptions = field(default_factory=SpottingOptions)
     compose: ComposeOptions = field(default_factory=ComposeOptions)

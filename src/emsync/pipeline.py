@@ -109,7 +109,6 @@ def regenerate(
     kept_path: Path,
     midi_path: Path,
     options: RegenerateOptions,
-    *,
     overwrite: bool = False,
     on_progress: StageProgress = silent,
 ) -> Regeneration:
@@ -185,7 +184,7 @@ def _analyse(
     from emsync.video.frames import scan
 
     with clock.stage("load"):
-        classifier = EmotionClassifier.load(threads=options.compose.threads)
+        classifier = EmotionClassifier.load(options.compose.threads, options=options.senses)
 
     def accept(frame: SampledFrame) -> None:
         classifier.accept(frame)
@@ -199,6 +198,7 @@ def _analyse(
             frames_per_s=options.video.frames_per_s,
             on_frame=accept,
             on_progress=on_progress,
+            large_height=classifier.large_height,
         )
     with clock.stage("listen") as on_progress:
         stream = options.mux.audio_stream

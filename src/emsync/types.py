@@ -26,6 +26,8 @@ TICKS_PER_S = 125
 TICK_S = 1 / TICKS_PER_S
 
 EMOTIONS = ("anger", "disgust", "fear", "joy", "sadness", "surprise")
+NAMED = (*EMOTIONS, "neutral")
+"""What a face or a sentence can be named: one of the categories, or none of them."""
 
 SOUND_RATE_HZ = 16_000
 SOUND_PATCH_SAMPLES = 15_600
@@ -110,10 +112,16 @@ class Shot:
 
 @dataclass(frozen=True)
 class SampledFrame:
-    """One frame picked for feature extraction: `rgb` is uint8, shape (224, 224, 3)."""
+    """One frame picked for feature extraction: `rgb` is uint8, shape (224, 224, 3), the whole frame squeezed.
+
+    `aspect` is width over height of the frame as displayed: what undoes the squeezing. `large`, uint8 (h, w, 3), is the
+    same frame in its own shape, only there if a sense must read small things.
+    """
 
     time_s: float
     rgb: NDArray[np.uint8]
+    aspect: float = 1.0
+    large: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
@@ -144,7 +152,9 @@ class ShotEmotion:
     """A shot and what the classifier felt in it.
 
     `valence` and `arousal`, in [-1, 1], are estimated beside the probabilities, because those know no calm;
-    0, 0 where nothing is known. `senses` names what was seen or heard: some of "image", "sound".
+    0, 0 where nothing is known. `senses` names those that spoke, some of `emsync.emotion.senses.SENSES`.
+    `speech` and `screen_text` are what was said and shown, where those senses were asked for; the music does not
+    depend on them.
     """
 
     shot: Shot
@@ -152,6 +162,8 @@ class ShotEmotion:
     valence: float = 0.0
     arousal: float = 0.0
     senses: tuple[str, ...] = ()
+    speech: str = ""
+    screen_text: str = ""
 
     def __post_init__(self) -> None:
         if not (-1.0 <= self.valence <= 1.0 and -1.0 <= self.arousal <= 1.0):

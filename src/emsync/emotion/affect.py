@@ -7,7 +7,7 @@ can be calm and neutral; no mixture of the paper's six categories can.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,12 +108,13 @@ def to_affect_curve(
     *,
     generator: np.random.Generator | None = None,
 ) -> AffectCurve:
-    """Affect over a film: constant inside a shot, a straight ramp of `smoothing_s` centred on each cut.
+    """Affect over a film: constant inside a shot, a straight ramp of `smoothing_s` centred on each cut that changes it.
 
     The curve is the mean of the shots' affect over a window of `smoothing_s`, so it never jumps and its
     slope is at most (largest - smallest affect) / smoothing_s even where cuts are closer than the window.
-    That mean of a staircase is piecewise straight, so its points (two for each cut) hold it exactly. The
-    first point is at 0, the last at `duration_s`.
+    That mean of a staircase is piecewise straight, so its points (two for each step) hold it exactly. The
+    first point is at 0, the last at `duration_s`. Small and short changes are left out first, see
+    `moving_passages`.
 
     Args:
         shot_emotions: in order of time, N >= 1; a shot reaches to the start of the next one.
@@ -130,7 +131,10 @@ def to_affect_curve(
         steps = np.array([(shot_emotion.valence, shot_emotion.arousal) for shot_emotion in shot_emotions])
     else:
         raise ValueError("only the paper's mapping can be sampled; leave generator out")
-    cuts_s = np.array([shot_emotion.shot.start_s for shot_emotion in shot_emotions[1:]], dtype=np.float64)
+    starts_s = np.array([shot_emotion.shot.start_s for shot_emotion in shot_emotions], dtype=np.float64)
+    moving = moving_passages(steps, np.diff(starts_s, append=duration_s), options)
+    cuts_s = starts_s[[passage.first_shot for passage in moving]][1:]
+    steps = np.array([passage.affect for passage in moving])
     half_s = options.smoothing_s / 2
     times_s = _knots(cuts_s, half_s, duration_s)
     upper = _staircase_integral(times_s + half_s, cuts_s, steps)
@@ -143,6 +147,47 @@ def to_affect_curve(
     return AffectCurve(tuple(points))
 
 
+@dataclass(frozen=True)
+class Passage:
+    """One shot, or several short ones in a row: the number of the first, and their affect (2,)."""
+
+    first_shot: int
+    affect: Floats
+
+
+def moving_passages(steps: Floats, lengths_s: Floats, options: AffectOptions) -> list[Passage]:
+    """The passages that move the curve; through everything else it keeps the value it has.
+
+    Short shots in a row are taken together until they last `shortest_change_s`, with their mean; a few that do
+    not last so long say nothing. A passage moves the curve if it differs from the running value by
+    `smallest_change` or more on an axis. Since the comparison is with the running value, a slow drift is
+    followed in steps, never lost. The first passage holds from the beginning of the film.
+
+    Args:
+        steps: valence and arousal of each shot, shape (N, 2), N >= 1.
+        lengths_s: shape (N,).
+    Returns: at least one.
+    """
+    moving: list[Passage] = []
+    for passage in _passages(steps, lengths_s, options.shortest_change_s):
+        change = np.abs(passage.affect - moving[-1].affect).max() if moving else np.inf
+        if change >= options.smallest_change:
+            moving.append(passage)
+    return moving or [Passage(0, steps.mean(axis=0))]
+
+
+def _passages(steps: Floats, lengths_s: Floats, shortest_s: float) -> Iterator[Passage]:
+    first = 0
+    for shot, length_s in enumerate(lengths_s.tolist()):
+        if length_s >= shortest_s:
+            yield Passage(shot, steps[shot])
+            first = shot + 1
+        elif lengths_s[first : shot + 1].sum() >= shortest_s:
+            weights = lengths_s[first : shot + 1]
+            yield Passage(first, np.average(steps[first : shot + 1], axis=0, weights=weights))
+            first = shot + 1
+
+
 def _check_curve_input(
     shot_emotions: Sequence[ShotEmotion], duration_s: float, options: AffectOptions
 ) -> None:
@@ -152,6 +197,9 @@ def _check_curve_input(
         raise ValueError(f"duration_s must be positive, got {duration_s}")
     if not (np.isfinite(options.smoothing_s) and options.smoothing_s > 0):
         raise ValueError(f"smoothing_s must be positive, got {options.smoothing_s}")
+    for name in ("smallest_change", "shortest_change_s"):
+        if not getattr(options, name) >= 0:
+            raise ValueError(f"{name} must be 0 or more, got {getattr(options, name)}")
     starts_s = np.array([shot_emotion.shot.start_s for shot_emotion in shot_emotions])
     if not np.isfinite(starts_s).all() or (np.diff(starts_s) < 0).any():
         raise ValueError("shots must be in order of time")

@@ -1,14 +1,16 @@
-"""The fitted part of the classifier: what was seen and heard in a shot -> emotion probabilities and affect.
+"""The fitted part of the classifier: what the senses say of a shot -> emotion probabilities and affect.
 
-Two readings, pooled:
+Three readings, pooled:
 
-1. *Clip reading.* For each sense, a logistic regression names the mood class of a film clip (Excited, Fear,
-   Neutral, Relaxation, Sad, Tension). Where both senses spoke, their log-probabilities are averaged with
-   fitted weights; where one spoke, it alone counts; where none did, every class is equally likely.
+1. *Clip reading.* For each sense that was learned, a logistic regression names the mood class of a film clip
+   (Excited, Fear, Neutral, Relaxation, Sad, Tension). The log-probabilities of those that spoke are averaged
+   with fitted weights (`pool.log_pool`); where none did, every class is equally likely.
 2. *Affect reading*, of the picture only. A ridge regression estimates the valence and arousal people would
    rate (OASIS norms).
+3. *Naming senses* (a face, a sentence) say themselves which emotion they show; each takes a fixed share
+   (`pool.NAMING_SHARES`) of the outcome where it spoke.
 
-From both come probabilities over the six categories (fixed tables say what classes and ratings stand for)
+From these come probabilities over the six categories (fixed tables say what classes and ratings stand for)
 and, beside them, valence and arousal, because no mixture of the six categories is calm.
 
 Fitted by `emsync_train.emotion.train_head`; how well, in docs/emotion.md.
@@ -17,13 +19,23 @@ Fitted by `emsync_train.emotion.train_head`; how well, in docs/emotion.md.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from emsync.emotion.affect import RATED
+from emsync.emotion.moments import Array, Mask, SenseFeatures, ShotFeatures
+from emsync.emotion.pool import (
+    NAMING_SHARES,
+    affect_named,
+    emotions_named,
+    log_pool,
+    logarithm,
+    share_out,
+    softmax,
+)
 from emsync.errors import WeightsError
 from emsync.types import EMOTIONS, Floats
 from emsync.weights import REINSTALL
@@ -32,33 +44,24 @@ EMOTION_HEAD = "emotion_head"
 """Name of the weights in the manifest."""
 
 HEAD_FORMAT = "emsync-emotion-head"
-HEAD_VERSION = 2
+HEAD_VERSION = 3
 SIGNIFICANT_DIGITS = 6
 
-Array = NDArray[np.floating[Any]]
-Mask = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class ShotFeatures:
-    """Mean features of N shots: `image` (N, D_image) and `sound` (N, D_sound).
-
-    `has_image` and `has_sound`, shape (N,), say which rows mean something; the others may hold anything.
-    """
-
-    image: Array
-    sound: Array
-    has_image: Mask
-    has_sound: Mask
+RATED_SENSE = "image"
+"""The sense whose features the affect reading takes."""
 
 
 @dataclass(frozen=True)
 class SenseReading:
-    """Logistic regression on the features called `feature_name`: `weights` (D, C), `bias` (C,)."""
+    """Logistic regression on the features called `feature_name`: `weights` (D, C), `bias` (C,).
+
+    `pool_weight` >= 0 says how much it counts beside the other senses.
+    """
 
     feature_name: str
     weights: Floats
     bias: Floats
+    pool_weight: float = 1.0
 
     @property
     def dimension(self) -> int:
@@ -74,9 +77,9 @@ class SenseReading:
 class EmotionHead:
     """Fitted numbers. D is the length of an image feature vector, C the number of clip classes.
 
-    Clip reading: `image` and `sound`, fused with `image_weight` in [0, 1] and `fusion_temperature` > 0 (see
-    `fused`); row c of `class_to_emotion` (C, 6) is the distribution over `EMOTIONS` that class c stands for,
-    row c of `class_affect` (C, 2) its valence and arousal.
+    Clip reading: `readings` by sense, pooled at `pool_temperature` > 0; row c of `class_to_emotion` (C, 6) is
+    the distribution over `EMOTIONS` that class c stands for, row c of `class_affect` (C, 2) its valence and
+    arousal.
 
     Affect reading: `affect_weights` (D, 2) and `affect_bias` (2,) give ratings in [-1, 1], right within
     `affect_error_sd` (2,). `affect_share` in [0, 1] is its weight in the probabilities, `rated_share` (2,)
@@ -85,10 +88,8 @@ class EmotionHead:
     """
 
     class_names: tuple[str, ...]
-    image: SenseReading
-    sound: SenseReading
-    image_weight: float
-    fusion_temperature: float
+    readings: Mapping[str, SenseReading]
+    pool_temperature: float
     class_to_emotion: Floats
     class_affect: Floats
     affect_weights: Floats
@@ -100,40 +101,50 @@ class EmotionHead:
     rated_gain: Floats
 
     def __post_init__(self) -> None:
-        classes = len(self.class_names)
-        for name, shape in self._shapes(classes).items():
-            values = _field(self, name)
-            if values.shape != shape or not np.isfinite(values).all():
-                raise ValueError(f"{name} must be finite and of shape {shape}, got {values.shape}")
+        if RATED_SENSE not in self.readings:
+            raise ValueError(f"a reading of the {RATED_SENSE} is needed, got {sorted(self.readings)}")
+        for name, reading in self.readings.items():
+            self._check_reading(name, reading)
+        for name, shape in self._shapes().items():
+            _check_numbers(name, getattr(self, name), shape)
         if not np.allclose(self.class_to_emotion.sum(axis=1), 1, atol=1e-4):
             raise ValueError("every row of class_to_emotion must sum to 1")
-        for name, share in (("affect_share", self.affect_share), ("image_weight", self.image_weight)):
-            if not 0 <= share <= 1:
-                raise ValueError(f"{name} must lie in [0, 1], got {share}")
-        if not (np.isfinite(self.fusion_temperature) and self.fusion_temperature > 0):
-            raise ValueError(f"fusion_temperature must be positive, got {self.fusion_temperature}")
+        if not 0 <= self.affect_share <= 1:
+            raise ValueError(f"affect_share must lie in [0, 1], got {self.affect_share}")
+        if not (np.isfinite(self.pool_temperature) and self.pool_temperature > 0):
+            raise ValueError(f"pool_temperature must be positive, got {self.pool_temperature}")
+        if not sum(reading.pool_weight for reading in self.readings.values()) > 0:
+            raise ValueError("the pool weights must not all be 0")
 
-    def _shapes(self, classes: int) -> dict[str, tuple[int, ...]]:
+    def _check_reading(self, name: str, reading: SenseReading) -> None:
+        classes = len(self.class_names)
+        _check_numbers(f"{name}.weights", reading.weights, (reading.dimension, classes))
+        _check_numbers(f"{name}.bias", reading.bias, (classes,))
+        if not (np.isfinite(reading.pool_weight) and reading.pool_weight >= 0):
+            raise ValueError(f"{name}.pool_weight must be 0 or more, got {reading.pool_weight}")
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        classes = len(self.class_names)
         pairs = ("affect_bias", "affect_error_sd", "rated_share", "rated_centre", "rated_gain")
         return {
-            "image.weights": (self.image.dimension, classes),
-            "image.bias": (classes,),
-            "sound.weights": (self.sound.dimension, classes),
-            "sound.bias": (classes,),
             "class_to_emotion": (classes, len(EMOTIONS)),
             "class_affect": (classes, 2),
-            "affect_weights": (self.image.dimension, 2),
+            "affect_weights": (self.readings[RATED_SENSE].dimension, 2),
             **dict.fromkeys(pairs, (2,)),
         }
 
     def class_probabilities(self, features: ShotFeatures) -> Floats:
-        """Probabilities of the clip classes, shape (N, C), by the senses that spoke."""
-        image = self.image.probabilities(features.image)
-        sound = self.sound.probabilities(features.sound)
-        both = fused(image, sound, image_weight=self.image_weight, temperature=self.fusion_temperature)
-        has_image, has_sound = features.has_image[:, None], features.has_sound[:, None]
-        one = np.where(has_image, image, np.where(has_sound, sound, 1 / len(self.class_names)))
-        return np.where(has_image & has_sound, both, one)
+        """Probabilities of the clip classes, shape (N, C), by the learned senses that spoke."""
+        count = _shot_count(features)
+        probabilities, is_known = {}, {}
+        for name, reading in self.readings.items():
+            is_known[name] = _known(features, name, count)
+            probabilities[name] = np.zeros((count, len(self.class_names)))
+            if is_known[name].any():
+                values = features[name].values[is_known[name]]
+                probabilities[name][is_known[name]] = reading.probabilities(values)
+        weights = {name: reading.pool_weight for name, reading in self.readings.items()}
+        return log_pool(probabilities, is_known, weights=weights, temperature=self.pool_temperature)
 
     def ratings(self, image_features: Array) -> Floats:
         """Ratings that pictures would get, shape (N, 2): valence, arousal; the features have shape (N, D)."""
@@ -141,23 +152,49 @@ class EmotionHead:
         return np.asarray(values, dtype=np.float64)
 
     def probabilities(self, features: ShotFeatures) -> Floats:
-        """Probabilities over `EMOTIONS`, shape (N, 6), rows sum to 1; even where nothing was seen or heard."""
-        from_affect = emotions_near(self.ratings(features.image), self.affect_error_sd)
-        from_class = self.class_probabilities(features) @ self.class_to_emotion
-        both = self.affect_share * from_affect + (1 - self.affect_share) * from_class
-        heard = np.where(features.has_sound[:, None], from_class, 1 / len(EMOTIONS))
-        pooled = np.where(features.has_image[:, None], both, heard)
-        return np.asarray(pooled / pooled.sum(axis=1, keepdims=True))
+        """Probabilities over `EMOTIONS`, shape (N, 6), rows sum to 1; even where no sense spoke."""
+        return self.probabilities_given(self.class_probabilities(features), features)
+
+    def probabilities_given(self, classes: Floats, features: ShotFeatures) -> Floats:
+        """The same, where the learned senses that spoke are known to name these clip classes, (N, C)."""
+        known = self._learned(features)
+        pooled = np.where(known[:, None], classes @ self.class_to_emotion, 1 / len(EMOTIONS))
+        seen = _known(features, RATED_SENSE, len(pooled))
+        if seen.any():
+            ratings = self.ratings(features[RATED_SENSE].values[seen])
+            from_affect = emotions_near(ratings, self.affect_error_sd)
+            pooled[seen] = self.affect_share * from_affect + (1 - self.affect_share) * pooled[seen]
+        named = {name: (emotions_named(one), one.is_known) for name, one in _naming(features).items()}
+        mixed = share_out(pooled, known, named)
+        return np.asarray(mixed / mixed.sum(axis=1, keepdims=True))
 
     def affect(self, features: ShotFeatures) -> Floats:
-        """Valence and arousal of shots, shape (N, 2), in [-1, 1]; 0, 0 where nothing was seen or heard.
+        """Valence and arousal of shots, shape (N, 2), in [-1, 1]; 0, 0 where no sense spoke.
 
-        tanh(gain * estimate) with the estimate pooled axis by axis; without a picture it is that of the classes.
+        tanh(gain * estimate) with the estimate pooled axis by axis; without a picture it is that of the
+        classes. Naming senses take their share of the outcome.
         """
-        from_class = affect_of_classes(self.class_probabilities(features), self.class_affect)
-        from_rating = self.ratings(features.image) - self.rated_centre
-        both = self.rated_share * from_rating + (1 - self.rated_share) * from_class
-        return stretched(np.where(features.has_image[:, None], both, from_class), self.rated_gain)
+        return self.affect_given(self.class_probabilities(features), features)
+
+    def affect_given(self, classes: Floats, features: ShotFeatures) -> Floats:
+        """The same, where the learned senses that spoke are known to name these clip classes, (N, C)."""
+        stretched_estimates = stretched(self.estimates_given(classes, features), self.rated_gain)
+        named = {name: (affect_named(one), one.is_known) for name, one in _naming(features).items()}
+        return share_out(stretched_estimates, self._learned(features), named)
+
+    def estimates_given(self, classes: Floats, features: ShotFeatures) -> Floats:
+        """Valence and arousal before the gain and without naming senses, shape (N, 2)."""
+        estimates = affect_of_classes(classes, self.class_affect)
+        seen = _known(features, RATED_SENSE, len(estimates))
+        if seen.any():
+            from_rating = self.ratings(features[RATED_SENSE].values[seen]) - self.rated_centre
+            estimates[seen] = self.rated_share * from_rating + (1 - self.rated_share) * estimates[seen]
+        return estimates
+
+    def _learned(self, features: ShotFeatures) -> Mask:
+        """Where any learned sense spoke, shape (N,)."""
+        count = _shot_count(features)
+        return np.asarray(np.any([_known(features, name, count) for name in self.readings], axis=0), np.bool_)
 
     def to_json(self) -> str:
         """The head as text; numbers keep 6 significant digits."""
@@ -179,21 +216,6 @@ class EmotionHead:
 def compressed(features: Array) -> Array:
     """Square root of the pooled features (>= 0): it evens out their long tail."""
     return np.sqrt(np.maximum(features, 0))
-
-
-def softmax(logits: Array) -> Floats:
-    """Exponentials over their sum along the last axis."""
-    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True), dtype=np.float64)
-
-
-def fused(image: Floats, sound: Floats, *, image_weight: float, temperature: float) -> Floats:
-    """What two senses say together: p ~ exp((w log p_image + (1 - w) log p_sound) / T), shape (N, C).
-
-    T below 1 says that the senses err apart: where they agree, both together are surer than each alone.
-    """
-    logs = image_weight * _logarithm(image) + (1 - image_weight) * _logarithm(sound)
-    return softmax(logs / temperature)
 
 
 def emotions_near(ratings: Floats, error_sd: Floats) -> Floats:
@@ -223,7 +245,7 @@ def affect_of_classes(probabilities: Floats, class_affect: Floats) -> Floats:
         class_affect: shape (C, 2).
     Returns: shape (N, 2).
     """
-    entropy = -(probabilities * _logarithm(probabilities)).sum(axis=1, keepdims=True)
+    entropy = -(probabilities * logarithm(probabilities)).sum(axis=1, keepdims=True)
     doubt = entropy / np.log(probabilities.shape[1])
     return np.asarray(probabilities @ class_affect - doubt * class_affect.mean(axis=0))
 
@@ -236,14 +258,24 @@ def stretched(estimates: Floats, gain: Floats) -> Floats:
     return np.asarray(np.tanh(gain * estimates))
 
 
-def _logarithm(probabilities: Floats) -> Floats:
-    return np.asarray(np.log(np.maximum(probabilities, 1e-12)))
+def _shot_count(features: ShotFeatures) -> int:
+    counts = {len(one.is_known) for one in features.values()}
+    if len(counts) != 1:
+        raise ValueError(f"the senses must speak of the same shots, got {sorted(counts)} of them")
+    return counts.pop()
 
 
-def _field(head: EmotionHead, name: str) -> Floats:
-    owner, _, inner = name.rpartition(".")
-    values: Floats = getattr(getattr(head, owner) if owner else head, inner)
-    return values
+def _known(features: ShotFeatures, name: str, count: int) -> Mask:
+    return features[name].is_known if name in features else np.zeros(count, np.bool_)
+
+
+def _naming(features: ShotFeatures) -> dict[str, SenseFeatures]:
+    return {name: one for name, one in features.items() if name in NAMING_SHARES}
+
+
+def _check_numbers(name: str, values: Floats, shape: tuple[int, ...]) -> None:
+    if values.shape != shape or not np.isfinite(values).all():
+        raise ValueError(f"{name} must be finite and of shape {shape}, got {values.shape}")
 
 
 def _rounded(fields: dict[str, Any]) -> dict[str, Any]:
@@ -263,15 +295,14 @@ def _head_fields(fields: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"format {fields['format']} version {fields['version']}")
     if tuple(fields["emotions"]) != EMOTIONS:
         raise ValueError(f"it knows the emotions {fields['emotions']}")
-    plain = ("image_weight", "fusion_temperature", "affect_share")
-    names = set(EmotionHead.__dataclass_fields__) - {"class_names", "image", "sound", *plain}
+    plain = ("pool_temperature", "affect_share")
+    names = set(EmotionHead.__dataclass_fields__) - {"class_names", "readings", *plain}
     converted = {name: np.array(fields[name], dtype=np.float64) for name in names}
     return {
         **converted,
         **{name: float(fields[name]) for name in plain},
         "class_names": tuple(fields["class_names"]),
-        "image": _sense_reading(fields["image"]),
-        "sound": _sense_reading(fields["sound"]),
+        "readings": {str(name): _sense_reading(one) for name, one in dict(fields["readings"]).items()},
     }
 
 
@@ -279,4 +310,4 @@ def _sense_reading(fields: dict[str, Any]) -> SenseReading:
     weights, bias = (np.array(fields[name], dtype=np.float64) for name in ("weights", "bias"))
     if weights.ndim != 2:
         raise ValueError(f"weights must have two axes, got {weights.ndim}")
-    return SenseReading(str(fields["feature_name"]), weights, bias)
+    return SenseReading(str(fields["feature_name"]), weights, bias, float(fields["pool_weight"]))

@@ -48,6 +48,8 @@ class ShotRow:
     valence: float
     arousal: float
     senses: tuple[str, ...]
+    words: tuple[str, ...] = ()
+    """What was said and shown, one after the other."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,8 @@ class FilmReport:
 def _shot_row(number: int, one: ShotEmotion, valence: float, arousal: float) -> ShotRow:
     likely = _likeliest(one.probabilities.values)
     senses = tuple(printable(name) for name in one.senses)
-    return ShotRow(number, one.shot.start_s, one.shot.end_s, likely, valence, arousal, senses)
+    words = tuple(printable(text) for text in (one.speech, one.screen_text) if text)
+    return ShotRow(number, one.shot.start_s, one.shot.end_s, likely, valence, arousal, senses, words)
 
 
 def _kept_as(label: str) -> str:

@@ -44,6 +44,8 @@ _BOUNDARIES = """Each line is a cut; the higher, the more abrupt. The moments ke
 which the music will land a chord. The others were left out; the table below says why."""
 _MOMENTS = "Every boundary, and every moment that did not become one, with the reason."
 _SHOTS = """Every shot with its three likeliest emotions; valence and arousal are those of the curves at its middle."""
+_SENSES = " Senses says what was read: the image, the sound and whatever else was asked for."
+_WORDS = " Words are what was said and what stood on the screen, as a machine read them; mistakes are likely."
 _TRUST = """Take this as a suggestion. A film's mood is more than six words, and the networks that read it are small;
 valence and arousal are more reliable than single emotions. What is wrong can be changed in the cue sheet, the file
 that was written with this report, before the music is composed."""
@@ -198,21 +200,24 @@ def _moment_row(moment: Moment) -> str:
 
 def _shot_section(report: FilmReport) -> str:
     has_senses = any(row.senses for row in report.shot_rows)
-    names = ("Shot", "Start", "End", "Likeliest emotions", "Valence", "Arousal")
-    told = _SHOTS + (" Senses says what was read: the image, the sound, or both." if has_senses else "")
-    rows = "".join(_shot_row(row, has_senses) for row in report.shot_rows)
+    has_words = any(row.words for row in report.shot_rows)
+    more = ("Senses",) * has_senses + ("Words",) * has_words
+    names = ("Shot", "Start", "End", "Likeliest emotions", "Valence", "Arousal", *more)
+    told = _SHOTS + (_SENSES if has_senses else "") + (_WORDS if has_words else "")
+    rows = "".join(_shot_row(row, has_senses, has_words) for row in report.shot_rows)
     return (
         '<section aria-labelledby="shots"><h2 id="shots">Shots</h2>'
-        f"{_table('Shots', told, (*names, 'Senses') if has_senses else names, rows)}</section>"
+        f"{_table('Shots', told, names, rows)}</section>"
     )
 
 
-def _shot_row(row: ShotRow, has_senses: bool) -> str:
+def _shot_row(row: ShotRow, has_senses: bool, has_words: bool) -> str:
     senses = f"<td>{escape(', '.join(row.senses) or 'none')}</td>" if has_senses else ""
+    words = f"<td><bdi>{escape(' / '.join(row.words))}</bdi></td>" if has_words else ""
     return (
         f'<tr id="shot-{row.number}"><th scope="row">{row.number}</th><td>{clock(row.start_s)}</td>'
         f"<td>{clock(row.end_s)}</td><td>{_shares(row.likely)}</td>"
-        f"<td>{signed(row.valence)}</td><td>{signed(row.arousal)}</td>{senses}</tr>\n"
+        f"<td>{signed(row.valence)}</td><td>{signed(row.arousal)}</td>{senses}{words}</tr>\n"
     )
 
 

@@ -110,7 +110,13 @@ def _shot_entry(emotion: ShotEmotion) -> dict[str, Any]:
         "valence": emotion.valence,
         "arousal": emotion.arousal,
         "senses": list(emotion.senses),
+        **{name: text for name, text in _words(emotion).items() if text},
     }
+
+
+def _words(emotion: ShotEmotion) -> dict[str, str]:
+    """What was said and shown; only there if those senses were asked for, so that sheets without stay as they were."""
+    return {"speech": emotion.speech, "screen_text": emotion.screen_text}
 
 
 def _format_document(document: Mapping[str, Any]) -> str:
@@ -139,6 +145,8 @@ def _from_file(file: CueSheetFile, *, default_title: str) -> CueSheet:
                 valence=entry.valence,
                 arousal=entry.arousal,
                 senses=tuple(entry.senses),
+                speech=entry.speech,
+                screen_text=entry.screen_text,
             )
             for entry in file.shots
         ),

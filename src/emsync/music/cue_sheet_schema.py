@@ -107,7 +107,9 @@ class ShotEntry(_Entry):
     emotions: Annotated[Emotions, AfterValidator(_check_sum)]
     valence: Signed = 0.0
     arousal: Signed = 0.0
-    senses: list[Literal["image", "sound"]] = []
+    senses: list[Literal["image", "sound", "craft", "faces", "speech", "screen_text"]] = []
+    speech: str = ""
+    screen_text: str = ""
 
 
 class BoundaryEntry(_Entry):

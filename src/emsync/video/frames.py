@@ -45,6 +45,7 @@ def scan(
     frames_per_s: float,
     on_frame: Callable[[SampledFrame], None],
     on_progress: Callable[[float], None] | None = None,
+    large_height: int | None = None,
 ) -> Scan:
     """Decode the video once, find its cuts and hand out sampled frames in order of time.
 
@@ -52,12 +53,14 @@ def scan(
         detector: a fresh one, see `emsync.video.cuts.detector_named`.
         frames_per_s: sampling rate; besides, every shot gets at least one frame that lies inside it.
         on_progress: called with the fraction done, in [0, 1], ending with 1.
+        large_height: sampled frames hold a large picture, too, at most so many pixels high.
     Raises: VideoError if no frame can be decoded; ValueError if `frames_per_s` is not positive.
     """
     if not frames_per_s > 0:
         raise ValueError(f"frames_per_s must be positive, got {frames_per_s}")
     decoder = _Decoder(info)
-    watcher = _Watcher(info, detector, _Sampler(on_frame), period_s=1 / frames_per_s)
+    maker = PictureMaker(info.rotation_degrees, aspect=info.width / info.height, large_height=large_height)
+    watcher = _Watcher(maker, detector, _Sampler(on_frame), period_s=1 / frames_per_s)
     for time_s, frame in decoder.frames():
         watcher.watch(time_s, frame)
         if on_progress:
@@ -133,12 +136,14 @@ class _Decoder:
 class _Watcher:
     """Feeds the detector, and tells the sampler where shots begin once that is certain."""
 
-    def __init__(self, info: VideoInfo, detector: CutDetector, sampler: _Sampler, *, period_s: float) -> None:
+    def __init__(
+        self, maker: PictureMaker, detector: CutDetector, sampler: _Sampler, *, period_s: float
+    ) -> None:
         self.cuts: list[Cut] = []
         self._detector = detector
         self._sampler = sampler
         self._filter = CutFilter()
-        self._maker = PictureMaker(info.rotation_degrees)
+        self._maker = maker
         self._recent: deque[Picture] = deque(maxlen=detector.lag_frames + 2)
         self._period_s = period_s
         self._due_s = period_s / 2

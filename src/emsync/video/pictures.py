@@ -31,11 +31,19 @@ class Picture:
 class PictureMaker:
     """Shrinks the frames of one video; libswscale reads each frame once for each picture."""
 
-    def __init__(self, rotation_degrees: int = 0) -> None:
-        """`rotation_degrees` is clockwise, a multiple of 90, as in `VideoInfo`."""
+    def __init__(
+        self, rotation_degrees: int = 0, *, aspect: float = 1.0, large_height: int | None = None
+    ) -> None:
+        """`rotation_degrees` is clockwise, a multiple of 90, as in `VideoInfo`; `aspect` is as displayed.
+
+        With `large_height`, samples hold a large picture, too, at most so high before it is turned upright.
+        """
+        self._aspect = aspect
         self._quarter_turns = rotation_degrees // 90
         self._small_scaler = VideoReformatter()
         self._sample_scaler = VideoReformatter()
+        self._large_height = large_height
+        self._large_scaler = VideoReformatter()
 
     def picture(self, time_s: float, frame: VideoFrame) -> Picture:
         """The frame with its thumbnail. From 1080p fast bilinear takes 0.14 ms, area averaging 1 ms."""
@@ -51,8 +59,20 @@ class PictureMaker:
         squeezed = self._sample_scaler.reformat(
             picture.frame, SAMPLE_SIZE, SAMPLE_SIZE, "rgb24", interpolation=Interpolation.AREA, threads=1
         )
-        upright = np.rot90(_pixels(squeezed), k=-self._quarter_turns)
-        return SampledFrame(time_s=picture.time_s, rgb=np.ascontiguousarray(upright))
+        large = None if self._large_height is None else self._large(picture.frame, self._large_height)
+        return SampledFrame(picture.time_s, self._upright(squeezed), self._aspect, large)
+
+    def _large(self, frame: VideoFrame, most_height: int) -> NDArray[np.uint8]:
+        height = min(most_height, frame.height)
+        width = max(1, round(frame.width * height / frame.height))
+        return self._upright(
+            self._large_scaler.reformat(
+                frame, width, height, "rgb24", interpolation=Interpolation.AREA, threads=1
+            )
+        )
+
+    def _upright(self, frame: VideoFrame) -> NDArray[np.uint8]:
+        return np.ascontiguousarray(np.rot90(_pixels(frame), k=-self._quarter_turns))
 
 
 def _pixels(frame: VideoFrame) -> NDArray[np.uint8]:

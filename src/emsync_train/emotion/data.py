@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from emsync.audio.sound_patches import sound_patches
 from emsync.emotion.features.image import IMAGE_SIZE
-from emsync.types import Floats
+from emsync.types import Floats, SampledFrame, SoundPatch
 
 CLIP_CLASSES = ("Excited", "Fear", "Neutral", "Relaxation", "Sad", "Tension")
 RATING_MIDDLE, RATING_REACH = 4.0, 3.0
@@ -30,7 +31,6 @@ IMAGE_ALIKE, SOUND_ALIKE = 0.55, 0.8
 """Two clips with a larger cosine count as one video."""
 
 Frames = NDArray[np.uint8]
-Patches = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,29 @@ class RatedPhotographs:
 
 @dataclass(frozen=True)
 class Clip:
-    """One labelled clip: the series its name belongs to, frames (F, 224, 224, 3), sound (P, 15600)."""
+    """One labelled clip of about 30 s: its class and its file, two frames a second and sound."""
 
     label: str
-    series: str
-    frames: Frames
-    patches: Patches
+    path: Path
+
+    @property
+    def series(self) -> str:
+        """What its name has in common with others, see `series_of`."""
+        return series_of(self.path.stem)
+
+    def frames(self) -> Iterator[SampledFrame]:
+        """Every frame, as `emsync.video` hands frames out, at its time from the first."""
+        with av.open(str(self.path)) as container:
+            start_s: float | None = None
+            for frame in container.decode(video=0):
+                time_s = float(frame.time or 0.0)
+                start_s = time_s if start_s is None else start_s
+                rgb = _squeezed(frame.to_ndarray(format="rgb24"))
+                yield SampledFrame(time_s - start_s, rgb, frame.width / frame.height)
+
+    def patches(self) -> Iterator[SoundPatch]:
+        """Its sound."""
+        yield from sound_patches(self.path, duration_s=CLIP_S)
 
 
 def load_oasis(folder: Path) -> RatedPhotographs:
@@ -64,13 +81,9 @@ def load_oasis(folder: Path) -> RatedPhotographs:
     )
 
 
-def load_clips(folder: Path) -> list[Clip]:
-    """Read `CLASS/NAME.mp4`, sorted by class and name."""
-    return [
-        Clip(label, series_of(path.stem), _film_frames(path), _film_sound(path))
-        for label in CLIP_CLASSES
-        for path in sorted((folder / label).glob("*.mp4"))
-    ]
+def list_clips(folder: Path) -> list[Clip]:
+    """Every `CLASS/NAME.mp4`, sorted by class and name."""
+    return [Clip(label, path) for label in CLIP_CLASSES for path in sorted((folder / label).glob("*.mp4"))]
 
 
 def theme_of(image_name: str) -> str:
@@ -126,15 +139,6 @@ def _photograph(path: Path) -> Frames:
     if pixels is None:
         raise FileNotFoundError(path)
     return _squeezed(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
-
-
-def _film_frames(path: Path) -> Frames:
-    with av.open(str(path)) as container:
-        return np.stack([_squeezed(frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)])
-
-
-def _film_sound(path: Path) -> Patches:
-    return np.stack([patch.samples for patch in sound_patches(path, duration_s=CLIP_S)])
 
 
 def _squeezed(rgb: NDArray[Any]) -> Frames:

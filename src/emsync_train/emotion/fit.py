@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from emsync.emotion.head import fused, softmax
+from emsync.emotion.pool import logarithm, softmax
 from emsync.types import Floats
 
 SCALE_FLOOR = 1e-2
@@ -96,28 +96,36 @@ def fit_temperature(logits: Floats, labels: NDArray[np.int64]) -> float:
 
 
 @dataclass(frozen=True)
-class Fusion:
-    """How two senses are weighed, see `emsync.emotion.head.fused`."""
+class Pool:
+    """How senses are weighed, see `emsync.emotion.pool.log_pool`; the weights sum to 1."""
 
-    image_weight: float
+    weights: Mapping[str, float]
     temperature: float
 
-    def __call__(self, image: Floats, sound: Floats) -> Floats:
-        """What both say together, shape (N, C)."""
-        return fused(image, sound, image_weight=self.image_weight, temperature=self.temperature)
 
+def fit_pool(probabilities: Mapping[str, Floats], labels: NDArray[np.int64]) -> Pool:
+    """Weights and temperature that make the labels (N,) likeliest, from what each sense says, (N, C).
 
-def fit_fusion(image: Floats, sound: Floats, labels: NDArray[np.int64]) -> Fusion:
-    """Weight (steps of 0.05) and temperature that make the labels (N,) likeliest; inputs (N, C)."""
-    found, best = Fusion(0.5, 1.0), -np.inf
-    rows = np.arange(len(labels))
-    for weight in np.linspace(0, 1, 21):
-        logs = np.log(fused(image, sound, image_weight=float(weight), temperature=1.0))
-        temperature = fit_temperature(logs, labels)
-        likelihood = np.log(softmax(logs / temperature)[rows, labels] + 1e-12).mean()
-        if likelihood > best:
-            found, best = Fusion(float(weight), temperature), likelihood
-    return found
+    The exponents w_s / T of a log-linear pool are >= 0 and their likelihood is concave, so L-BFGS finds the
+    best. A sense alone is passed on as it is.
+    """
+    names = tuple(probabilities)
+    if len(names) == 1:
+        return Pool({names[0]: 1.0}, 1.0)
+    logs = np.stack([logarithm(probabilities[name]) for name in names])  # (S, N, C)
+    hits = np.eye(logs.shape[2])[labels]
+
+    def loss_and_slope(exponents: Floats) -> tuple[float, Floats]:
+        pooled = softmax(np.tensordot(exponents, logs, 1))
+        loss = -(hits * logarithm(pooled)).sum() / len(labels)
+        return float(loss), np.asarray((logs * (pooled - hits)).sum(axis=(1, 2)) / len(labels))
+
+    start = np.full(len(names), 1 / len(names))
+    bounds = [(0, None)] * len(names)
+    exponents = minimize(loss_and_slope, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+    total = max(float(exponents.sum()), 1e-6)
+    weights = {name: float(value) / total for name, value in zip(names, exponents, strict=True)}
+    return Pool(weights, 1 / total)
 
 
 def group_folds(groups: Sequence[Hashable], *, folds: int, seed: int) -> NDArray[np.int64]:

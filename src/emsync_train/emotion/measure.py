@@ -42,6 +42,11 @@ def expected_calibration_error(probabilities: Floats, labels: Labels, *, bins: i
     return float(sum(gaps))
 
 
+def log_loss(probabilities: Floats, labels: Labels) -> float:
+    """Mean negative log-likelihood of the labels (N,) in nats; probabilities (N, K), 1e-12 at least."""
+    return float(-np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-12)).mean())
+
+
 def correlation(left: Floats, right: Floats) -> float:
     """Pearson's r of two arrays of shape (N,)."""
     return float(np.corrcoef(left, right)[0, 1])

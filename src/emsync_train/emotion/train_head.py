@@ -1,41 +1,43 @@
 """Fit and cross-validate the emotion head, write it to the assets.
 
-    python -m emsync_train.emotion.train_head --data DIR --report benchmarks/results/emotion.json
+    python -m emsync_train.emotion.train_head --data DIR --cache CACHE --report benchmarks/results/emotion.json
 
-DIR holds `oasis/` and `music_video_clips/`. Four minutes on two busy cores; same input, same file. The
-report holds the figures of docs/emotion.md.
+DIR holds `oasis/` and `music_video_clips/`; CACHE keeps what the networks say of each clip. Same input, same
+file. The report holds the figures of docs/emotion.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from emsync.emotion.features.image import ImageFeatures
-from emsync.emotion.features.sound import SoundFeatures
-from emsync.emotion.head import EMOTION_HEAD, EmotionHead, SenseReading, affect_of_classes
+from emsync.emotion.head import EMOTION_HEAD, EmotionHead, SenseReading
+from emsync.emotion.senses import load_senses
 from emsync.types import EMOTIONS, Floats
 from emsync.weights import ASSETS, register_weights
-from emsync_train.emotion.data import CLIP_CLASSES, load_clips, load_oasis
-from emsync_train.emotion.fit import Linear
+from emsync_train.emotion.clip_moments import moments_of_clips
+from emsync_train.emotion.data import CLIP_CLASSES, list_clips, load_oasis
 from emsync_train.emotion.head_report import report
 from emsync_train.emotion.rows import (
+    Calibration,
     HeldOut,
     Rows,
     cross_calibrated,
     fit_affect,
     fit_calibration,
-    fit_image,
-    fit_sound,
+    fit_sense,
     held_out,
     make_rows,
 )
 
 FILE_NAME = "emotion_head.json"
-COMMAND = "python -m emsync_train.emotion.train_head --data DIR --report benchmarks/results/emotion.json"
+COMMAND = "python -m emsync_train.emotion.train_head --data DIR --cache CACHE --report benchmarks/results/emotion.json"
 AFFECT_SHARE = 1 / 3
 """In the probabilities the picture's rating, its class and the class of the sound count alike; not tuned."""
 
@@ -81,18 +83,18 @@ def class_affect() -> Floats:
     return np.array([CLASS_AFFECT[name] for name in CLIP_CLASSES])
 
 
-def fit_head(rows: Rows, unseen: HeldOut) -> EmotionHead:
-    """The head fitted on everything; errors, temperatures, weights and gains come from the held-out outputs."""
-    everything = np.ones(len(rows.image), dtype=bool)
+def fit_head(rows: Rows, unseen: HeldOut, feature_names: Mapping[str, str]) -> EmotionHead:
+    """The head fitted on everything; errors, temperatures, weights and gains come from the held-out outputs.
+
+    `feature_names` tells by sense which features these are.
+    """
     affect = fit_affect(rows, np.ones(len(rows.photographs), dtype=bool))
-    calibration = fit_calibration(rows, unseen, everything)
-    image, sound = fit_image(rows, everything), fit_sound(rows, everything)
-    return EmotionHead(
+    everything = np.ones(len(rows.segment_clips), dtype=bool)
+    calibration = fit_calibration(rows, unseen, everything, rows.learned)
+    head = EmotionHead(
         class_names=CLIP_CLASSES,
-        image=_reading(ImageFeatures.name, image, calibration.image_temperature),
-        sound=_reading(SoundFeatures.name, sound, calibration.sound_temperature),
-        image_weight=calibration.fusion.image_weight,
-        fusion_temperature=calibration.fusion.temperature,
+        readings={name: _reading(rows, name, calibration, feature_names[name]) for name in rows.learned},
+        pool_temperature=calibration.pool.temperature,
         class_to_emotion=class_to_emotion(),
         class_affect=class_affect(),
         affect_weights=affect.weights,
@@ -101,37 +103,40 @@ def fit_head(rows: Rows, unseen: HeldOut) -> EmotionHead:
         affect_share=AFFECT_SHARE,
         rated_share=np.array(RATED_SHARE),
         rated_centre=rows.ratings.mean(axis=0),
-        rated_gain=_gain(rows, unseen, affect),
+        rated_gain=np.ones(2),
     )
+    return replace(head, rated_gain=_gain(rows, unseen, head))
 
 
-def _reading(name: str, fitted: Linear, temperature: float) -> SenseReading:
-    return SenseReading(name, fitted.weights / temperature, fitted.bias / temperature)
+def _reading(rows: Rows, name: str, calibration: Calibration, feature_name: str) -> SenseReading:
+    fitted = fit_sense(rows, name, np.ones(len(rows.segment_clips), dtype=bool))
+    temperature, weight = calibration.temperatures[name], calibration.pool.weights[name]
+    return SenseReading(feature_name, fitted.weights / temperature, fitted.bias / temperature, weight)
 
 
-def _gain(rows: Rows, unseen: HeldOut, affect: Linear) -> Floats:
+def _gain(rows: Rows, unseen: HeldOut, head: EmotionHead) -> Floats:
     """By how much estimates of held-out segments vary less than the affect of their classes, shape (2,)."""
-    from_class = affect_of_classes(cross_calibrated(rows, unseen).fused, class_affect())
-    share = np.array(RATED_SHARE)
-    estimates = share * affect(rows.image) + (1 - share) * from_class
+    classes = cross_calibrated(rows, unseen, rows.learned)
+    estimates = head.estimates_given(classes, rows.senses)
     wanted = class_affect()[rows.segment_labels]
-    heard = rows.has_sound
-    return np.asarray(wanted[heard].std(axis=0) / estimates[heard].std(axis=0))
+    every = np.all([rows.senses[name].is_known for name in rows.learned], axis=0)
+    return np.asarray(wanted[every].std(axis=0) / estimates[every].std(axis=0))
 
 
 def main() -> None:
     """Read, fit, measure, write and register."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="holds oasis/ and music_video_clips/")
+    parser.add_argument("--cache", type=Path, required=True, help="keeps what each sense says of each clip")
     parser.add_argument("--out", type=Path, default=ASSETS, help="assets folder")
     parser.add_argument("--report", type=Path, default=None, help="write the figures here too, as JSON")
     arguments = parser.parse_args()
-    image = ImageFeatures.load(threads=2, folder=arguments.out)
-    sound = SoundFeatures.load(threads=2, folder=arguments.out)
-    clips = load_clips(arguments.data / "music_video_clips")
-    rows = make_rows(load_oasis(arguments.data / "oasis"), clips, image, sound)
+    image, senses = ImageFeatures.load(2, arguments.out), load_senses(2, arguments.out)
+    clips = list_clips(arguments.data / "music_video_clips")
+    moments = moments_of_clips(clips, senses, arguments.cache)
+    rows = make_rows(load_oasis(arguments.data / "oasis"), image, clips, moments, senses)
     draws = [held_out(rows, seed=seed) for seed in range(DRAWS)]
-    head = fit_head(rows, draws[0])
+    head = fit_head(rows, draws[0], {sense.name: sense.feature_name for sense in senses})
     (arguments.out / FILE_NAME).write_text(head.to_json(), encoding="utf-8")
     entry = register_weights(EMOTION_HEAD, (FILE_NAME,), arguments.out)
     figures = json.dumps({"command": COMMAND, **report(rows, draws, head)}, indent=1)

@@ -111,7 +111,9 @@ def test_a_shot_shorter_than_the_window_is_averaged_with_its_neighbours() -> Non
 
 def test_a_cut_near_the_end_leaves_the_ramp_unfinished() -> None:
     shots = [ShotEmotion(Shot(0, 9.5), certain("fear")), ShotEmotion(Shot(9.5, 10), certain("joy"))]
-    curve = to_affect_curve(shots, 10.0, AffectOptions(mapping=AffectMapping.PAPER, smoothing_s=2.0))
+    curve = to_affect_curve(
+        shots, 10.0, AffectOptions(mapping=AffectMapping.PAPER, shortest_change_s=0, smoothing_s=2.0)
+    )
     assert curve.points[-1].time_s == 10.0
     assert curve.points[-1].valence == pytest.approx(-0.8 + 0.75 * 1.6)
 
@@ -143,7 +145,9 @@ def test_no_curve_is_steeper_than_its_range_over_the_window(
 
 def test_the_points_hold_the_moving_average_exactly() -> None:
     shots = film("joy", "sadness", "fear", "surprise", "joy", shot_s=0.7)
-    curve = to_affect_curve(shots, 3.5, AffectOptions(mapping=AffectMapping.PAPER, smoothing_s=1.3))
+    curve = to_affect_curve(
+        shots, 3.5, AffectOptions(mapping=AffectMapping.PAPER, shortest_change_s=0, smoothing_s=1.3)
+    )
     fine_s = np.linspace(-2, 6, 80_001)
     steps = np.array([affect_of(shot.probabilities).arousal for shot in shots])
     staircase = steps[np.clip(np.searchsorted([0.7, 1.4, 2.1, 2.8], fine_s, side="right"), 0, 4)]
@@ -209,6 +213,87 @@ def test_a_rating_cannot_be_sampled() -> None:
 def test_affect_of_a_shot_outside_its_range_is_refused() -> None:
     with pytest.raises(ValueError, match="valence and arousal"):
         ShotEmotion(Shot(0, 1), UNIFORM, valence=1.2)
+
+
+def flickering(*affects: tuple[float, float], lengths_s: list[float]) -> tuple[list[ShotEmotion], float]:
+    ends_s = np.cumsum(lengths_s)
+    shots = [
+        ShotEmotion(Shot(float(end - length), float(end)), UNIFORM, valence=one[0], arousal=one[1])
+        for one, end, length in zip(affects, ends_s, lengths_s, strict=True)
+    ]
+    return shots, float(ends_s[-1])
+
+
+def test_a_change_smaller_than_the_threshold_leaves_the_curve_where_it_is() -> None:
+    shots, end_s = flickering((0.3, 0.1), (0.36, 0.04), (0.3, 0.2), lengths_s=[5, 5, 5])
+    curve = to_affect_curve(shots, end_s, AffectOptions(smallest_change=0.08))
+    assert valence(curve, 0, 7.5) == pytest.approx([0.3, 0.3])
+    assert curve.arousal_at(np.array([7.5, 15])) == pytest.approx([0.1, 0.2])
+    assert [point.time_s for point in curve.points] == [0.0, 9.0, 11.0, 15.0]
+
+
+def test_a_short_shot_between_long_ones_leaves_the_curve_where_it_is() -> None:
+    shots, end_s = flickering((0.3, 0.1), (-0.9, 0.9), (0.3, 0.1), lengths_s=[5, 0.9, 5])
+    assert len(to_affect_curve(shots, end_s, AffectOptions()).points) == 2
+    assert len(to_affect_curve(shots, end_s, AffectOptions(shortest_change_s=0.5)).points) == 6
+
+
+def test_short_shots_in_a_row_count_together_with_their_mean() -> None:
+    shots, end_s = flickering(
+        (0.0, 0.0), *[(0.2, 0.9), (0.6, 0.5)] * 4, (0.0, 0.0), lengths_s=[10, *[0.5] * 8, 10]
+    )
+    curve = to_affect_curve(shots, end_s, AffectOptions())
+    assert valence(curve, 5, 12, 20) == pytest.approx([0.0, 0.4, 0.0])
+    assert curve.arousal_at(np.array([12.0])) == pytest.approx([0.7])
+
+
+def test_a_film_of_short_shots_only_has_their_mean() -> None:
+    shots, end_s = flickering((0.2, 0.0), (0.4, 0.0), lengths_s=[0.3, 0.3])
+    assert valence(to_affect_curve(shots, end_s, AffectOptions()), 0, 0.6) == pytest.approx([0.3, 0.3])
+
+
+def test_a_slow_drift_is_followed_in_steps() -> None:
+    drift = [(0.05 * index, 0.0) for index in range(11)]
+    shots, end_s = flickering(*drift, lengths_s=[10.0] * 11)
+    curve = to_affect_curve(shots, end_s, AffectOptions(smallest_change=0.08))
+    assert valence(curve, 5, 25, 105) == pytest.approx([0.0, 0.1, 0.5])
+
+
+@settings(deadline=None)
+@given(
+    values=st.lists(st.floats(-1, 1), min_size=1, max_size=30),
+    smallest=st.floats(0, 0.5),
+)
+def test_a_long_shot_is_never_further_from_its_own_affect_than_the_threshold_and_order_is_kept(
+    values: list[float], smallest: float
+) -> None:
+    def middles(levels: list[float], threshold: float) -> np.ndarray:
+        shots, end_s = flickering(*[(value, 0.0) for value in levels], lengths_s=[4.0] * len(levels))
+        curve = to_affect_curve(shots, end_s, AffectOptions(smallest_change=threshold))
+        return curve.valence_at(np.arange(len(levels)) * 4 + 2.0)
+
+    assert np.abs(middles(values, smallest) - values).max() <= smallest + 1e-6
+    assert middles(values, 0.0) == pytest.approx(np.array(values), abs=1e-6)
+    assert np.diff(middles(sorted(values), smallest)).min(initial=0) >= -1e-9
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 1000), smallest=st.floats(0, 0.3))
+def test_inside_a_shot_the_curve_is_constant_but_for_the_ramps_at_its_cuts(
+    seed: int, smallest: float
+) -> None:
+    affects = np.random.default_rng(seed).uniform(-1, 1, (8, 2))
+    shots, end_s = flickering(*map(tuple, affects.tolist()), lengths_s=[6.0] * 8)
+    curve = to_affect_curve(shots, end_s, AffectOptions(smallest_change=smallest))
+    for shot in shots:
+        inside = curve.valence_at(np.linspace(shot.shot.start_s + 1, shot.shot.end_s - 1, 9))
+        assert np.ptp(inside) < 1e-6
+
+
+@pytest.mark.parametrize("wrong", [{"smallest_change": -0.1}, {"shortest_change_s": float("nan")}])
+def test_thresholds_below_zero_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        to_affect_curve(film("joy"), 10.0, AffectOptions(**wrong))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

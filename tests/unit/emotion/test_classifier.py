@@ -2,11 +2,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from emsync.emotion.classifier import BATCH_PIECES, EmotionClassifier
+from emsync.emotion.classifier import EmotionClassifier
 from emsync.emotion.features import FeatureExtractor
 from emsync.emotion.features.image import ImageFeatures, has_picture
 from emsync.emotion.features.sound import SoundFeatures, has_sound
 from emsync.emotion.head import EmotionHead, SenseReading
+from emsync.emotion.sense import BATCH_PIECES, NamingSense, Sense
+from emsync.emotion.senses import SENSES, ImageSense, SoundSense
 from emsync.errors import WeightsError
 from emsync.types import SampledFrame, Shot, SoundPatch
 
@@ -42,10 +44,11 @@ def head_for(image: str = "two", sound: str = "one") -> EmotionHead:
     """Red and loud are joy, blue and soft are sadness; joy is high and sadness low on both axes."""
     return EmotionHead(
         class_names=("red", "blue"),
-        image=SenseReading(image, np.array([[9.0, -9.0], [-9.0, 9.0]]), np.zeros(2)),
-        sound=SenseReading(sound, np.array([[9.0, -9.0]]), np.array([-3.0, 3.0])),
-        image_weight=0.5,
-        fusion_temperature=0.5,
+        readings={
+            "image": SenseReading(image, np.array([[9.0, -9.0], [-9.0, 9.0]]), np.zeros(2), 0.5),
+            "sound": SenseReading(sound, np.array([[9.0, -9.0]]), np.array([-3.0, 3.0]), 0.5),
+        },
+        pool_temperature=0.5,
         class_to_emotion=np.array([[0, 0, 0, 1.0, 0, 0], [0, 0, 0, 0, 1.0, 0]]),
         class_affect=np.array([[0.7, 0.5], [-0.6, -0.3]]),
         affect_weights=np.zeros((2, 2)),
@@ -70,7 +73,7 @@ def frame(time_s: float, red: int, blue: int) -> SampledFrame:
 
 
 def classifier() -> EmotionClassifier:
-    return EmotionClassifier(MeanColour(), Loudness(), head_for())
+    return EmotionClassifier([ImageSense(MeanColour()), SoundSense(Loudness())], head_for())
 
 
 def joy_of(watcher: EmotionClassifier, *shots: Shot) -> list[float]:
@@ -130,7 +133,7 @@ def test_a_black_frame_says_nothing() -> None:
 
 def test_frames_are_taken_in_batches_and_the_rest_at_the_end() -> None:
     colour = MeanColour()
-    watcher = EmotionClassifier(colour, Loudness(), head_for())
+    watcher = EmotionClassifier([ImageSense(colour), SoundSense(Loudness())], head_for())
     for time_s in range(BATCH_PIECES + 3):
         watcher.accept(frame(float(time_s), 255, 0))
     assert colour.batches == [BATCH_PIECES]
@@ -234,9 +237,52 @@ def test_a_frame_of_another_kind_is_refused(bad: SampledFrame) -> None:
 
 def test_a_head_fitted_to_other_features_is_refused() -> None:
     with pytest.raises(WeightsError, match="fitted to three"):
-        EmotionClassifier(MeanColour(), Loudness(), head_for("three"))
+        EmotionClassifier([ImageSense(MeanColour())], head_for("three"))
     with pytest.raises(WeightsError, match="fitted to three"):
-        EmotionClassifier(MeanColour(), Loudness(), head_for(sound="three"))
+        EmotionClassifier([SoundSense(Loudness())], head_for(sound="three"))
+
+
+class Frightened(NamingSense):
+    """Sees fear in every frame whose corner is red."""
+
+    name = "faces"
+    feature_name = "frightened"
+
+    def accept_frame(self, frame: SampledFrame) -> None:
+        if frame.rgb[0, 0, 0] > 127:
+            self.keep(frame.time_s, np.eye(7)[2])
+
+
+def test_a_naming_sense_speaks_beside_the_others_and_is_listed_where_it_spoke() -> None:
+    watcher = EmotionClassifier([ImageSense(MeanColour()), Frightened()], head_for())
+    watcher.accept(frame(0.5, 255, 0))
+    watcher.accept(frame(1.5, 0, 255))
+    red, blue = watcher.classify([Shot(0, 1), Shot(1, 2)])
+    assert (red.senses, blue.senses) == (("image", "faces"), ("image",))
+    assert red.probabilities.values[2] == pytest.approx(0.2)
+    assert blue.probabilities.values[2] == 0
+
+
+def test_a_learned_sense_that_the_head_does_not_know_is_refused() -> None:
+    class Smell(Sense):
+        name, feature_name, dimension = "smell", "nose", 1
+
+    with pytest.raises(WeightsError, match="no reading for the sense 'smell'"):
+        EmotionClassifier([Smell()], head_for())
+
+
+def test_a_sense_that_forgot_knows_nothing_of_the_film_before() -> None:
+    sense = ImageSense(MeanColour())
+    for time_s in range(BATCH_PIECES + 1):
+        sense.accept_frame(frame(float(time_s), 255, 0))
+    sense.forget()
+    assert len(sense.moments().times_s) == 0
+
+
+def test_every_sense_has_a_name_of_its_own() -> None:
+    names = [entry.name for entry in SENSES]
+    assert names[:2] == ["image", "sound"]
+    assert len(set(names)) == len(names)
 
 
 def test_features_that_are_not_finite_never_become_probabilities() -> None:
@@ -244,7 +290,7 @@ def test_features_that_are_not_finite_never_become_probabilities() -> None:
         def extract(self, pieces: NDArray[np.uint8], /) -> NDArray[np.float32]:
             return np.full((len(pieces), 2), np.nan, dtype=np.float32)
 
-    watcher = EmotionClassifier(Broken(), Loudness(), head_for())
+    watcher = EmotionClassifier([ImageSense(Broken())], head_for())
     watcher.accept(frame(0, 255, 0))
     with pytest.raises(WeightsError, match="not finite"):
         watcher.classify([Shot(0, 1)])

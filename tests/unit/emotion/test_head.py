@@ -8,12 +8,11 @@ from emsync.emotion.affect import RATED
 from emsync.emotion.head import (
     EmotionHead,
     SenseReading,
-    ShotFeatures,
     affect_of_classes,
     emotions_near,
-    fused,
-    softmax,
 )
+from emsync.emotion.moments import SenseFeatures, ShotFeatures
+from emsync.emotion.pool import softmax
 from emsync.errors import WeightsError
 from emsync.types import EMOTIONS
 
@@ -22,10 +21,11 @@ def small_head(affect_share: float = 0.5) -> EmotionHead:
     """Two image features: the first raises valence and class 'up', the second lowers them. One of sound: 'up'."""
     return EmotionHead(
         class_names=("up", "down"),
-        image=SenseReading("two", np.array([[3.0, -3.0], [-3.0, 3.0]]), np.zeros(2)),
-        sound=SenseReading("one", np.array([[2.0, -2.0]]), np.zeros(2)),
-        image_weight=0.25,
-        fusion_temperature=0.5,
+        readings={
+            "image": SenseReading("two", np.array([[3.0, -3.0], [-3.0, 3.0]]), np.zeros(2), 0.25),
+            "sound": SenseReading("one", np.array([[2.0, -2.0]]), np.zeros(2), 0.75),
+        },
+        pool_temperature=0.5,
         class_to_emotion=np.array([[0, 0, 0, 1.0, 0, 0], [0, 0, 0, 0, 1.0, 0]]),
         class_affect=np.array([[0.6, 0.4], [-0.5, -0.2]]),
         affect_weights=np.array([[0.8, 0.5], [-0.6, -0.3]]),
@@ -42,9 +42,10 @@ def shots(
     image: list[list[float]], sound: list[list[float]], *, has_image: bool = True, has_sound: bool = True
 ) -> ShotFeatures:
     count = len(image)
-    return ShotFeatures(
-        np.array(image), np.array(sound), np.full(count, has_image), np.full(count, has_sound)
-    )
+    return {
+        "image": SenseFeatures(np.array(image), np.full(count, has_image)),
+        "sound": SenseFeatures(np.array(sound), np.full(count, has_sound)),
+    }
 
 
 @pytest.mark.parametrize("emotion", EMOTIONS)
@@ -93,20 +94,8 @@ def test_a_head_survives_its_file() -> None:
     features = shots([[0.3, 0.9], [1.0, 0.1]], [[0.5], [0.2]])
     assert again.probabilities(features) == pytest.approx(head.probabilities(features), abs=1e-6)
     assert again.affect(features) == pytest.approx(head.affect(features), abs=1e-6)
-    assert (again.image.feature_name, again.sound.feature_name) == ("two", "one")
+    assert [again.readings[name].feature_name for name in ("image", "sound")] == ["two", "one"]
     assert again.class_names == ("up", "down")
-
-
-def test_both_senses_average_their_log_probabilities_and_sharpen() -> None:
-    image, sound = np.array([[0.8, 0.2]]), np.array([[0.4, 0.6]])
-    together = fused(image, sound, image_weight=0.25, temperature=0.5)
-    # odds: (0.8 / 0.2)^(0.25 / 0.5) (0.4 / 0.6)^(0.75 / 0.5)
-    assert together[0, 0] / together[0, 1] == pytest.approx(4**0.5 * (2 / 3) ** 1.5)
-
-
-def test_a_class_that_one_sense_rules_out_stays_finite() -> None:
-    together = fused(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]]), image_weight=0.5, temperature=1.0)
-    assert together[0] == pytest.approx([0.5, 0.5])
 
 
 def test_a_sense_that_is_missing_leaves_the_other_alone() -> None:
@@ -115,8 +104,8 @@ def test_a_sense_that_is_missing_leaves_the_other_alone() -> None:
         head.class_probabilities(shots([[0.2, 0.7]], [[0.5]], has_image=image, has_sound=not image))
         for image in (True, False)
     )
-    assert seen == pytest.approx(head.image.probabilities(np.array([[0.2, 0.7]])))
-    assert heard == pytest.approx(head.sound.probabilities(np.array([[0.5]])))
+    assert seen == pytest.approx(head.readings["image"].probabilities(np.array([[0.2, 0.7]])))
+    assert heard == pytest.approx(head.readings["sound"].probabilities(np.array([[0.5]])))
 
 
 @pytest.mark.parametrize("has_image", [True, False])
@@ -151,7 +140,7 @@ def test_affect_weighs_class_and_rating_axis_by_axis() -> None:
     head = small_head()
     features = shots([[0.25, 0.25]], [[0.0]], has_sound=False)  # classes even: 0, 0 from the clip reading
     rating = np.array([0.5 * 0.8 - 0.5 * 0.6, 0.5 * 0.5 - 0.5 * 0.3])
-    assert head.ratings(features.image)[0] == pytest.approx(rating)
+    assert head.ratings(features["image"].values)[0] == pytest.approx(rating)
     assert head.affect(features)[0] == pytest.approx([np.tanh(0.5 * (rating[0] - 0.1)), 0.0], abs=1e-12)
 
 
@@ -166,6 +155,11 @@ def altered(**changes: object) -> bytes:
     return json.dumps(json.loads(small_head().to_json()) | changes).encode()
 
 
+def altered_reading(name: str, **changes: object) -> bytes:
+    readings = json.loads(small_head().to_json())["readings"]
+    return altered(readings={**readings, name: {**readings[name], **changes}})
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -175,11 +169,16 @@ def altered(**changes: object) -> bytes:
         altered(version=1),
         altered(format="other"),
         altered(emotions=["joy"]),
-        altered(image={"feature_name": "two", "weights": [[0, 0], [0, 0]], "bias": [0.0]}),
-        altered(sound={"feature_name": "one", "weights": [0, 0], "bias": [0, 0]}),
-        altered(sound=None),
-        altered(image_weight=1.5),
-        altered(fusion_temperature=0),
+        altered(version=2),
+        altered_reading("image", bias=[0.0]),
+        altered_reading("sound", weights=[0, 0]),
+        altered_reading("sound", pool_weight=-0.1),
+        altered(
+            readings={"sound": {"feature_name": "one", "weights": [[0, 0]], "bias": [0, 0], "pool_weight": 1}}
+        ),
+        altered(readings={"image": None}),
+        altered(readings=None),
+        altered(pool_temperature=0),
         altered(class_affect=[[0, 0]]),
         altered(rated_gain=[1]),
         altered(affect_bias=[float("nan"), 0.0]),
@@ -195,3 +194,39 @@ def test_a_file_that_is_not_such_a_head_is_refused(content: bytes) -> None:
 def test_a_head_of_the_wrong_shape_is_a_caller_s_mistake() -> None:
     with pytest.raises(ValueError, match="affect_weights"):
         replace(small_head(), affect_weights=np.zeros((3, 2)))
+
+
+def named(*values: float, is_known: bool = True) -> SenseFeatures:
+    """One shot of a naming sense: anger, disgust, fear, joy, sadness, surprise, neutral."""
+    return SenseFeatures(np.array([values]), np.array([is_known]))
+
+
+FEAR = named(0, 0, 1, 0, 0, 0, 0)
+
+
+def test_a_naming_sense_takes_its_share_of_the_outcome() -> None:
+    head, features = small_head(), shots([[1.0, 0.0]], [[0.5]])
+    with_face = {**features, "faces": FEAR}
+    without, faced = head.probabilities(features)[0], head.probabilities(with_face)[0]
+    assert faced == pytest.approx(0.8 * without + 0.2 * np.eye(6)[2])
+    fear = np.array([-0.64, 0.60])
+    assert head.affect(with_face)[0] == pytest.approx(0.8 * head.affect(features)[0] + 0.2 * fear)
+
+
+def test_a_naming_sense_that_did_not_speak_changes_nothing() -> None:
+    head, features = small_head(), shots([[1.0, 0.0]], [[0.5]])
+    silent = {**features, "faces": named(*[float("nan")] * 7, is_known=False)}
+    assert (head.probabilities(silent) == head.probabilities(features)).all()
+    assert (head.affect(silent) == head.affect(features)).all()
+
+
+def test_a_naming_sense_that_speaks_alone_counts_in_full() -> None:
+    features = {**shots([[1.0, 0.0]], [[0.5]], has_image=False, has_sound=False), "faces": FEAR}
+    assert small_head().probabilities(features)[0] == pytest.approx(np.eye(6)[2])
+    assert small_head().affect(features)[0] == pytest.approx([-0.64, 0.60])
+
+
+def test_senses_that_speak_of_another_number_of_shots_are_a_caller_s_mistake() -> None:
+    features = {**shots([[1.0, 0.0], [0.0, 1.0]], [[0.5], [0.1]]), "faces": FEAR}
+    with pytest.raises(ValueError, match="same shots"):
+        small_head().probabilities(features)

@@ -59,8 +59,8 @@ def test_bytes_that_are_no_network_are_refused() -> None:
 def test_the_shipped_classifier_gives_distributions_that_depend_on_the_picture() -> None:
     watcher = EmotionClassifier.load(threads=1)
     for index, rgb in enumerate(drawn_frames(3)):
-        watcher.accept(SampledFrame(float(index), rgb))
-    emotions = watcher.classify([Shot(0, 1), Shot(1, 2), Shot(2, 3)])
+        watcher.accept(SampledFrame(10.0 * index, rgb // (1 + 2 * index)))  # bright, dim, dark
+    emotions = watcher.classify([Shot(0, 10), Shot(10, 20), Shot(20, 30)])
     values = np.array([emotion.probabilities.values for emotion in emotions])
     assert values.sum(axis=1) == pytest.approx(np.ones(3))
     assert np.abs(values[0] - values[1]).max() > 0.01
@@ -145,7 +145,13 @@ def test_the_shipped_classifier_says_the_same_twice() -> None:
     assert seen_once() == seen_once()
 
 
-WEIGHTS = ("efficientnet_lite0.int8.onnx", "yamnet.onnx", "emotion_head.json")
+WEIGHTS = (
+    "efficientnet_lite0.int8.onnx",
+    "yamnet.onnx",
+    "face_detector.onnx",
+    "face_expression.onnx",
+    "emotion_head.json",
+)
 
 
 @pytest.mark.parametrize("name", WEIGHTS)

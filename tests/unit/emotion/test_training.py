@@ -1,13 +1,19 @@
 """Fitting and measuring the head, on made-up data."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.media import make_video
 
-from emsync.emotion.head import ShotFeatures
-from emsync.types import EMOTIONS
+from emsync.emotion.moments import Moments, SenseFeatures
+from emsync.emotion.pool import log_pool
+from emsync.emotion.sense import Sense
+from emsync.emotion.senses import ImageSense, SoundSense
+from emsync.types import EMOTIONS, SampledFrame, SoundPatch
+from emsync_train.emotion.clip_moments import moments_of_clips, path_of
 from emsync_train.emotion.data import (
     CLIP_CLASSES,
     Clip,
@@ -16,9 +22,9 @@ from emsync_train.emotion.data import (
     series_of,
     theme_of,
 )
-from emsync_train.emotion.fit import fit_fusion, fit_logistic, fit_ridge, fit_temperature, group_folds
-from emsync_train.emotion.head_report import report
-from emsync_train.emotion.measure import accuracy, expected_calibration_error, macro_f1
+from emsync_train.emotion.fit import fit_logistic, fit_pool, fit_ridge, fit_temperature, group_folds
+from emsync_train.emotion.head_report import choices_of, report
+from emsync_train.emotion.measure import accuracy, expected_calibration_error, log_loss, macro_f1
 from emsync_train.emotion.rows import cross_calibrated, held_out, make_rows
 from emsync_train.emotion.train_head import class_affect, class_to_emotion, fit_head
 
@@ -50,24 +56,34 @@ def test_overconfident_logits_get_a_temperature_above_one() -> None:
     assert fit_temperature(logits, labels) == pytest.approx(2.0, rel=0.02)
 
 
-def test_fusion_trusts_the_sense_that_is_right() -> None:
+def test_the_pool_trusts_the_sense_that_is_right() -> None:
     labels = np.array([0, 1] * 50)
     right = np.where(np.eye(2)[labels] == 1, 0.8, 0.2)
     guess = np.random.default_rng(0).dirichlet([2, 2], 100)
-    assert fit_fusion(right, guess, labels).image_weight > 0.9
-    assert fit_fusion(guess, right, labels).image_weight < 0.1
+    assert fit_pool({"image": right, "sound": guess}, labels).weights["image"] > 0.9
+    assert fit_pool({"image": guess, "sound": right}, labels).weights["image"] < 0.1
 
 
-def test_two_senses_that_err_apart_are_surer_together() -> None:
+def test_three_senses_that_err_apart_are_surer_together() -> None:
     generator = np.random.default_rng(0)
-    labels = generator.integers(0, 2, 4000)
-    # each sense is right in 0.7 of the cases and says so: together 0.49 / (0.49 + 0.09) = 0.845
-    image, sound = (
-        np.where((labels ^ (generator.random(4000) < 0.3))[:, None] == [0, 1], 0.7, 0.3) for _ in "12"
-    )
-    fusion = fit_fusion(image, sound, labels)
-    assert fusion.image_weight == pytest.approx(0.5, abs=0.11)
-    assert fusion(np.array([[0.7, 0.3]]), np.array([[0.7, 0.3]]))[0, 0] == pytest.approx(0.845, abs=0.02)
+    labels = generator.integers(0, 2, 6000)
+    # each sense is right in 0.7 of the cases and says so: together 0.343 / (0.343 + 0.027) = 0.927
+    says = {
+        name: np.where((labels ^ (generator.random(6000) < 0.3))[:, None] == [0, 1], 0.7, 0.3)
+        for name in ("image", "sound", "craft")
+    }
+    pool = fit_pool(says, labels)
+    assert sum(pool.weights.values()) == pytest.approx(1)
+    assert pool.weights["craft"] == pytest.approx(1 / 3, abs=0.05)
+    sure = {name: np.array([[0.7, 0.3]]) for name in says}
+    spoke = {name: np.array([True]) for name in says}
+    together = log_pool(sure, spoke, weights=pool.weights, temperature=pool.temperature)
+    assert together[0, 0] == pytest.approx(0.927, abs=0.02)
+
+
+def test_a_sense_pooled_alone_is_left_as_it_is() -> None:
+    pool = fit_pool({"sound": np.array([[0.9, 0.1]])}, np.array([1]))
+    assert (pool.weights, pool.temperature) == ({"sound": 1.0}, 1.0)
 
 
 def test_a_group_is_never_split_over_folds() -> None:
@@ -89,6 +105,24 @@ def test_calibration_error_by_pencil() -> None:
     labels = np.array([0, 0, 0, 1, 0, 0, 1, 1])
     # bins: 0.95 against 0.75, and 0.65 against 0.50, half of the items each
     assert expected_calibration_error(probabilities, labels) == pytest.approx((0.20 + 0.15) / 2)
+
+
+def test_log_loss_by_pencil() -> None:
+    assert log_loss(np.array([[0.5, 0.5], [0.75, 0.25]]), np.array([0, 1])) == pytest.approx(np.log(8) / 2)
+
+
+def test_senses_are_measured_alone_together_and_all_but_one() -> None:
+    chosen = choices_of(["image", "sound", "craft"])
+    assert list(chosen) == [
+        "image",
+        "sound",
+        "craft",
+        "all",
+        "all but image",
+        "all but sound",
+        "all but craft",
+    ]
+    assert chosen["all but sound"] == ("image", "craft")
 
 
 def test_names_tell_theme_and_series() -> None:
@@ -152,6 +186,46 @@ def coloured(generator: np.random.Generator, count: int, colour: tuple[int, int,
     return frames
 
 
+def seen(frames: NDArray[np.uint8]) -> Moments:
+    """What is seen in a clip of one frame a second."""
+    sense = ImageSense(MeanColour())
+    for index, rgb in enumerate(frames):
+        sense.accept_frame(SampledFrame(index + 0.5, rgb))
+    return sense.moments()
+
+
+def heard(patches: NDArray[np.float32]) -> Moments:
+    """What is heard in a clip of one patch a second."""
+    sense = SoundSense(Loudness())
+    for index, samples in enumerate(patches):
+        sense.accept_sound(SoundPatch(index + 0.5, samples))
+    return sense.moments()
+
+
+class Colour(Sense):
+    """How red each frame is; counts the clips it was shown."""
+
+    name, feature_name, dimension = "colour", "red_1", 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clips = 0
+
+    def accept_frame(self, frame: SampledFrame) -> None:
+        self.clips += not self._times_s
+        self.keep(frame.time_s, frame.rgb[..., 0].mean(keepdims=True).ravel() / 255)
+
+
+def test_a_clip_is_shown_to_a_sense_once_and_then_read_from_disk(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "Train_7.mp4", duration_s=10, fps=2, audio_streams=1)
+    sense, clips = Colour(), [Clip("Fear", path)]
+    first, again = (moments_of_clips(clips, [sense], tmp_path / "cache")[0]["colour"] for _ in range(2))
+    assert sense.clips == 1
+    assert first.times_s == pytest.approx(np.arange(20) / 2)
+    assert (again.values == first.values).all()
+    assert path_of(clips[0], sense, tmp_path) == tmp_path / "colour-red_1" / "Fear" / "Train_7.npz"
+
+
 def test_training_on_made_up_data_tells_pleasant_red_from_sad_blue() -> None:
     generator = np.random.default_rng(0)
     red, blue = (210, 60, 60), (60, 60, 210)
@@ -160,31 +234,36 @@ def test_training_on_made_up_data_tells_pleasant_red_from_sad_blue() -> None:
         ratings=np.array([[0.7, 0.4]] * 12 + [[-0.6, -0.3]] * 12),
         themes=tuple(f"theme {index // 2}" for index in range(24)),
     )
-    clips = [
-        Clip(label, "", coloured(generator, 6, colour), sounding(generator, 12, level))
-        for label, colour, level in [("Excited", red, 0.8), ("Sad", blue, 0.3)] * 6
+    kinds = [("Excited", red, 0.8), ("Sad", blue, 0.3)] * 6
+    clips = [Clip(kind[0], Path(f"{index}.mp4")) for index, kind in enumerate(kinds)]
+    senses: list[Sense] = [ImageSense(MeanColour()), SoundSense(Loudness())]
+    moments = [
+        {"image": seen(coloured(generator, 30, colour)), "sound": heard(sounding(generator, 30, level))}
+        for _, colour, level in kinds
     ]
-    clips[1].patches[:4] = 0  # the first two sixths of a sad clip are silent
-    rows = make_rows(photographs, clips, MeanColour(), Loudness())
-    assert (~rows.has_sound).nonzero()[0].tolist() == [6, 7]
+    late = moments[1]["sound"].times_s > 10  # the first two sixths of a sad clip are silent
+    moments[1]["sound"] = Moments(moments[1]["sound"].times_s[late], moments[1]["sound"].values[late])
+    rows = make_rows(photographs, MeanColour(), clips, moments, senses)
+    assert (~rows.senses["sound"].is_known).nonzero()[0].tolist() == [6, 7]
     rows = replace(rows, clip_groups=np.arange(len(clips)))  # reds look alike: they would be one group
     unseen = held_out(rows)
-    head = fit_head(rows, unseen)
+    head = fit_head(rows, unseen, {"image": "efficientnet_lite0", "sound": "yamnet"})
     probes = np.concatenate([coloured(generator, 1, red), coloured(generator, 1, blue)])
-    heard = Loudness().extract(np.concatenate([sounding(generator, 1, 0.8), sounding(generator, 1, 0.3)]))
-    features = ShotFeatures(
-        MeanColour().extract(probes), heard, np.array([True, True]), np.array([True, False])
-    )
+    loud = Loudness().extract(np.concatenate([sounding(generator, 1, 0.8), sounding(generator, 1, 0.3)]))
+    features = {
+        "image": SenseFeatures(MeanColour().extract(probes), np.array([True, True])),
+        "sound": SenseFeatures(loud, np.array([True, False])),
+    }
     probabilities, affect = head.probabilities(features), head.affect(features)
     assert [EMOTIONS[index] for index in probabilities.argmax(axis=1)] == ["joy", "sadness"]
     assert (affect[0] > 0.3).all() and (affect[1] < 0).all()
     figures = report(rows, [unseen, held_out(rows, seed=1)], head)
     assert figures["photographs"]["r_affect_reading"][0] > 0.8
-    assert all(figures["segments_of_5_s"][sense]["accuracy"] > 0.95 for sense in ("image", "sound", "fused"))
+    assert all(figures["segments_of_5_s"][sense]["accuracy"] > 0.95 for sense in ("image", "sound", "all"))
     assert figures["ekman_on_segments"]["largest_class_share"] == 0.5
-    assert figures["affect_on_segments"]["rated_fused"]["r"][1] > 0.9
-    assert figures["data"]["segments_without_sound"] == 2
-    assert cross_calibrated(rows, unseen).fused.sum(axis=1) == pytest.approx(np.ones(72))
+    assert figures["affect_on_segments"]["rated, all"]["r"][1] > 0.9
+    assert figures["data"]["segments_known"] == {"image": 72, "sound": 70}
+    assert cross_calibrated(rows, unseen, rows.learned).sum(axis=1) == pytest.approx(np.ones(72))
 
 
 def test_padding_is_tensorflow_s() -> None:

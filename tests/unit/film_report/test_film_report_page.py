@@ -12,6 +12,7 @@ from made_up_film import REASON, made_up_report
 
 from emsync.film_report.contents import FilmReport
 from emsync.film_report.page import page
+from emsync.report import Analysis
 from emsync.types import EMOTIONS, Boundary
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -114,6 +115,16 @@ def test_moments_left_out_have_their_reason() -> None:
 def test_senses_are_a_column_where_they_are_known() -> None:
     assert "<td>image, sound</td>" in page(made_up_report(2, senses=("image", "sound")))
     assert "Senses" not in page(made_up_report(2))
+
+
+def test_words_are_a_column_where_there_are_any_and_only_text() -> None:
+    report = made_up_report(2)
+    first, *others = report.sheet.shots
+    spoken = replace(first, speech="<b>Run!</b>", screen_text="THE END")
+    analysis = Analysis(replace(report.sheet, shots=(spoken, *others)), decode_errors=0)
+    text = page(FilmReport(analysis, report.thumbnails))
+    assert "<td><bdi>&lt;b&gt;Run!&lt;/b&gt; / THE END</bdi></td>" in text
+    assert "Words" not in page(report)
 
 
 def test_a_hostile_title_or_label_is_only_text() -> None:

@@ -326,3 +326,19 @@ def test_a_shot_is_written_with_its_affect_and_senses(tmp_path: Path) -> None:
     write_cue_sheet(read(tmp_path, shots=[shot]), tmp_path / "again.cues.json")
     written = json.loads((tmp_path / "again.cues.json").read_text(encoding="utf-8"))["shots"][0]
     assert (written["valence"], written["arousal"], written["senses"]) == (0.4, -0.3, ["sound"])
+
+
+def test_words_are_written_where_there_are_any_and_read_again(tmp_path: Path) -> None:
+    words = {"speech": "\u201eWho is there?\u201c", "screen_text": "THE END"}
+    sheet = read(tmp_path, shots=[{"start_s": 0, "end_s": 9, "emotions": EVEN, **words}])
+    assert (sheet.shots[0].speech, sheet.shots[0].screen_text) == tuple(words.values())
+    write_cue_sheet(sheet, tmp_path / "again.cues.json")
+    assert read_cue_sheet(tmp_path / "again.cues.json").shots == sheet.shots
+
+
+def test_a_shot_without_words_is_written_as_before_there_were_words(tmp_path: Path) -> None:
+    write_cue_sheet(
+        read(tmp_path, shots=[{"start_s": 0, "end_s": 9, "emotions": EVEN}]), tmp_path / "again.cues.json"
+    )
+    written = json.loads((tmp_path / "again.cues.json").read_text(encoding="utf-8"))["shots"][0]
+    assert not {"speech", "screen_text"} & set(written)

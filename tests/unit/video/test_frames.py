@@ -38,6 +38,33 @@ def test_samples_are_upright_rgb_of_the_classifiers_size(tmp_path: Path) -> None
         assert sample.rgb.mean(axis=(0, 1)) == pytest.approx(np.array(SHOT_COLOURS[0]), abs=16)
 
 
+def test_large_pictures_keep_the_shape_of_the_film_and_are_only_made_when_asked_for(tmp_path: Path) -> None:
+    info = probe(make_video(tmp_path / "film.mp4", size=(320, 180)))
+    samples: list[SampledFrame] = []
+    for large_height in (None, 90, 999):
+        scan(
+            info,
+            detector=detector_named("adaptive"),
+            frames_per_s=1.0,
+            on_frame=samples.append,
+            large_height=large_height,
+        )
+    shapes = {None if sample.large is None else sample.large.shape for sample in samples}
+    assert shapes == {None, (90, 160, 3), (180, 320, 3)}
+
+
+@pytest.mark.parametrize(
+    ("rotation_degrees", "pixel_aspect", "aspect"), [(0, 1, 16 / 9), (90, 1, 9 / 16), (0, 2, 32 / 9)]
+)
+def test_a_sample_tells_the_proportions_it_is_shown_with(
+    tmp_path: Path, rotation_degrees: int, pixel_aspect: int, aspect: float
+) -> None:
+    path = make_video(
+        tmp_path / "film.mp4", rotation_degrees=rotation_degrees, pixel_aspect=Fraction(pixel_aspect)
+    )
+    assert [sample.aspect for sample in _scan(path)[1]] == pytest.approx([aspect] * 2, rel=0.02)
+
+
 @pytest.mark.parametrize(
     ("rotation_degrees", "bright_side"), [(0, "top"), (90, "right"), (180, "bottom"), (270, "left")]
 )

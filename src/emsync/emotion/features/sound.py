@@ -7,16 +7,12 @@ frozen. Converted by `emsync_train.emotion.convert_yamnet`; the mel spectrogram 
 from __future__ import annotations
 
 import math
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emsync.emotion.features.session import open_session
-from emsync.errors import WeightsError
+from emsync.emotion.features.network import NetworkFeatures
 from emsync.types import SOUND_PATCH_SAMPLES
-from emsync.weights import ASSETS, load_weights
 
 SOUND_FEATURES = "sound_features"
 """Name of the weights in the manifest."""
@@ -35,33 +31,16 @@ def has_sound(samples: NDArray[np.float32]) -> bool:
     return math.isfinite(mean_square) and mean_square >= 10 ** (SILENCE_DBFS / 10)
 
 
-class SoundFeatures:
-    """YAMNet behind the `FeatureExtractor` contract."""
+class SoundFeatures(NetworkFeatures):
+    """YAMNet: patches (N, 15600), 16 kHz, one channel, full scale 1, to embeddings (N, 1024) in [0, 6]."""
 
     name = FEATURE_NAME
     dimension = FEATURE_DIMENSION
-
-    def __init__(self, session: Any) -> None:
-        self._session = session
-
-    @classmethod
-    def load(cls, threads: int = 0, folder: Path = ASSETS) -> SoundFeatures:
-        """Read the network; `threads` 0 means one for each core.
-
-        Raises: WeightsError if the file is missing, altered or not a network.
-        """
-        content = load_weights(SOUND_FEATURES, folder)
-        return cls(open_session(content, threads, what="sound features"))
-
-    def extract(self, pieces: NDArray[np.float32], /) -> NDArray[np.float32]:
-        """Features of patches of sound.
-
-        Args:
-            pieces: shape (N, 15600), N >= 1: 0.975 s each at 16 kHz, one channel, full scale 1.
-        Returns: shape (N, 1024), in [0, 6].
-        Raises: ValueError for another shape or type; WeightsError if a feature is not finite.
-        """
-        return self._run("embedding", pieces)
+    weights = SOUND_FEATURES
+    input_name, output_name = "samples", "embedding"
+    piece_name = "patches"
+    piece_shape = (SOUND_PATCH_SAMPLES,)
+    piece_dtype = np.float32
 
     def scores(self, pieces: NDArray[np.float32], /) -> NDArray[np.float32]:
         """How likely each of AudioSet's 521 classes sounds in a patch, shape (N, 521), in [0, 1].
@@ -69,13 +48,3 @@ class SoundFeatures:
         Takes and raises what `extract` does.
         """
         return self._run("scores", pieces)
-
-    def _run(self, output: str, pieces: NDArray[np.float32]) -> NDArray[np.float32]:
-        if pieces.dtype != np.float32 or pieces.ndim != 2 or pieces.shape[1] != SOUND_PATCH_SAMPLES:
-            raise ValueError(
-                f"float32 patches (N, {SOUND_PATCH_SAMPLES}) expected, got {pieces.dtype} {pieces.shape}"
-            )
-        values: NDArray[np.float32] = self._session.run([output], {"samples": pieces})[0]
-        if not np.isfinite(values).all():
-            raise WeightsError("The sound features are not finite; the sound or the weights are damaged.")
-        return values
