@@ -134,7 +134,9 @@ def test_help_names_the_tempi_that_bars_can_be_planned_in(run: Run) -> None:
             ([*command, option, value], option)
             for command in (["score", "film.mp4"], ["compose", "film.cues.json"])
             for option, values in {
-                "--tempo": ("59.9", "180.5", "nan", "fast"),
+                "--tempo": ("20", "59.9", "180.5", "400", "nan", "fast"),
+                "--key": ("H", "C dorian", ""),
+                "--density": ("0", "-1", "nan", "lots", "41"),
                 "--affect-guidance": ("-0.1", "10.1", "nan", "inf", "x"),
                 "--boundary-guidance": ("-0.1", "10.1", "nan", "inf", "x"),
                 "--takes": ("0", "65", "1000", "-1", "1.5", "x"),

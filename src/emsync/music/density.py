@@ -22,11 +22,13 @@ WINDOW_S = 2.0
 """The notes of this last stretch are counted."""
 LARGEST_PUSH = 8.0
 """Bound of what ONs gain or lose, in nats."""
-PUSH_PER_RATIO = 4.0
+PUSH_PER_RATIO = 2.0
 """What notes e times too few add at once, in nats."""
-PUSH_PER_RATIO_AND_S = 0.5
-"""What they add for each second for which they stay too few."""
-SHIFT_TILT = 0.5
+PUSH_PER_SHARE_AND_S = 1.0
+"""What each second without any note adds, and each with twice as many as asked for takes away."""
+LARGEST_EXCESS = 3.0
+"""Four times as many count as much as more."""
+SHIFT_TILT = 0.6
 """What a step twice as long as `MIDDLE_SHIFT_TICKS` loses of what ONs gain."""
 MIDDLE_SHIFT_TICKS = 16
 CEILING_PUSH_PER_RATIO = 8.0
@@ -65,14 +67,14 @@ class DensityShaping:
             self._onsets_ticks.append(now_ticks)
 
     def bias(self, now_ticks: int) -> Floats:
-        """What is added to the logits, shape (V,): 0 at everything but ONs and time shifts."""
+        """What is added to the logits, shape (V,): 0 at everything but ONs, CHORD and time shifts."""
         return self.push(now_ticks) * self._direction
 
     def push(self, now_ticks: int) -> float:
         """Nats that ONs gain now, within plus and minus `LARGEST_PUSH`."""
         asked = self._asked_at(now_ticks)
         if asked is not None:
-            return _bounded(PUSH_PER_RATIO * self._lack(asked, now_ticks) + self._kept_push)
+            return _bounded(self._kept_push - PUSH_PER_RATIO * math.log(self._heard(asked, now_ticks)))
         if self._ceiling is None:
             return 0.0
         excess = math.log(max(len(self._onsets_ticks) / WINDOW_S / self._ceiling, 1.0))
@@ -80,20 +82,24 @@ class DensityShaping:
 
     def _forget(self, now_ticks: int) -> None:
         """Drop the notes that the window has left behind."""
-        while self._onsets_ticks and self._onsets_ticks[0] <= now_ticks - WINDOW_S * TICKS_PER_S:
+        while self._onsets_ticks and self._onsets_ticks[0] < now_ticks - WINDOW_S * TICKS_PER_S:
             self._onsets_ticks.popleft()
 
     def _keep(self, step_ticks: int, now_ticks: int) -> None:
-        """Remember for how long notes have been too few or too many."""
-        asked = self._asked_at(now_ticks)
-        lack = 0.0 if asked is None else self._lack(asked, now_ticks)
-        self._kept_push = _bounded(self._kept_push + PUSH_PER_RATIO_AND_S * step_ticks * TICK_S * lack)
+        """Remember by how much and for how long notes have been too few or too many.
 
-    def _lack(self, asked: float, now_ticks: int) -> float:
-        """log(asked / heard); in the first second the missing part of it counts as if it were as asked."""
+        In shares of what is asked for, not in logarithms: then notes are as many as asked for on average, even if
+        they come in bursts.
+        """
+        asked = self._asked_at(now_ticks)
+        lack = 0.0 if asked is None else max(1.0 - self._heard(asked, now_ticks), -LARGEST_EXCESS)
+        self._kept_push = _bounded(self._kept_push + PUSH_PER_SHARE_AND_S * step_ticks * TICK_S * lack)
+
+    def _heard(self, asked: float, now_ticks: int) -> float:
+        """Notes heard as a share of those asked for; what is missing of the first second counts as it should be."""
         now_s = now_ticks * TICK_S
         heard = len(self._onsets_ticks) + asked * max(1.0 - now_s, 0.0)
-        return math.log(asked * min(max(now_s, 1.0), WINDOW_S) / max(heard, 0.5))
+        return max(heard, 0.5) / (asked * min(max(now_s, 1.0), WINDOW_S))
 
 
 def _bounded(push: float) -> float:
@@ -104,6 +110,7 @@ def _direction(vocabulary: Vocabulary) -> Floats:
     """What a push of 1 adds to each token, shape (V,)."""
     direction = np.zeros(vocabulary.size)
     direction[vocabulary.is_on(np.arange(vocabulary.size))] = 1.0
+    direction[vocabulary.special("CHORD")] = 1.0  # or it is the way around: three ONs must follow it
     shift = vocabulary.time_shift
     steps_ticks = np.arange(1, LONGEST_SHIFT_TICKS + 1)
     direction[shift.first : shift.stop] = -SHIFT_TILT * np.log2(steps_ticks / MIDDLE_SHIFT_TICKS)

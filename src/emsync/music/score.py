@@ -184,15 +184,15 @@ class ScoreWriter:
 
     def _quote(self, allowed: Mask) -> int | None:
         """What a quotation does: its forced events, bar lines, due chords, steps; None: ask the network."""
-        now_ticks, step = self._grammar.now_ticks, self.vocabulary.time_shift
+        step, now_ticks = self.vocabulary.time_shift, self._grammar.now_ticks
         chosen = self.vocabulary.shift_token(LONGEST_SHIFT_TICKS)
-        required = (("BAR", self._bar_ticks()), ("CHORD", self._due_ticks()))
-        for name, ticks in required:
-            if ticks == now_ticks and allowed[self.vocabulary.special(name)]:
-                return self._forced.instead_of(self.vocabulary.special(name), self._grammar, allowed)
+        if now_ticks in (self._bar_ticks(), self._due_ticks()):
+            chosen = self.vocabulary.special("BAR" if now_ticks == self._bar_ticks() else "CHORD")
         forced = self._forced.instead_of(chosen, self._grammar, allowed)
         if forced != chosen:
             return forced
+        if chosen not in step:
+            return chosen if allowed[chosen] else None
         steps = np.flatnonzero(allowed[step.first : step.stop])
         return step.first + int(steps[-1]) if len(steps) else None
 

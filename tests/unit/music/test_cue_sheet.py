@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from emsync.control import Key, Mode
 from emsync.errors import CueSheetError, OutputError
 from emsync.music.cue_sheet import read_cue_sheet, write_cue_sheet
 from emsync.types import (
@@ -23,8 +24,10 @@ from emsync.types import (
     Boundary,
     CueSheet,
     Cut,
+    Direction,
     DroppedBoundary,
     EmotionProbabilities,
+    InstrumentGroup,
     Shot,
     ShotEmotion,
 )
@@ -60,6 +63,23 @@ def probabilities(draw: st.DrawFn) -> EmotionProbabilities:
     return EmotionProbabilities(tuple(weight / sum(weights) for weight in weights))
 
 
+BANDS = st.lists(st.sampled_from(InstrumentGroup), min_size=1, max_size=4).filter(any)
+
+
+@st.composite
+def directions(draw: st.DrawFn, time_s: float) -> Direction:
+    """At least one thing is asked for."""
+    key = st.builds(Key, st.integers(0, 11), st.sampled_from((None, *Mode)))
+    asked = {
+        "instruments": BANDS.map(tuple),
+        "tempo_bpm": st.floats(60, 180),
+        "key": key,
+        "density": st.floats(0.5, 40),
+    }
+    names = draw(st.sets(st.sampled_from(sorted(asked)), min_size=1))
+    return Direction(time_s, **{name: draw(asked[name]) for name in sorted(names)})  # type: ignore[arg-type]
+
+
 @st.composite
 def cue_sheets(draw: st.DrawFn) -> CueSheet:
     duration_s = draw(st.floats(1e-3, 1e5))
@@ -84,6 +104,7 @@ def cue_sheets(draw: st.DrawFn) -> CueSheet:
         affect=AffectCurve(
             tuple(AffectPoint(time_s, draw(SIGNED), draw(SIGNED)) for time_s in affect_times_s)
         ),
+        directions=tuple(draw(directions(time_s)) for time_s in sorted(draw(st.sets(inside, max_size=4)))),
     )
 
 
@@ -237,6 +258,36 @@ BAD_FIELDS: list[tuple[dict[str, object], str]] = [
         {"shots": [{"start_s": 9, "end_s": 5, "emotions": EVEN}]},
         "shots[0].end_s: 5.0 lies before start_s (9.0)",
     ),
+    *(
+        ({"directions": [{"time_s": 3, **fields}]}, f"directions[0]{message}")
+        for fields, message in (
+            ({"tempo_bpm": 20}, ".tempo_bpm: a tempo lies in 60..180 bpm, got 20"),
+            ({"tempo_bpm": 400}, ".tempo_bpm: a tempo lies in 60..180 bpm, got 400"),
+            ({"tempo_bpm": None}, ".tempo_bpm: null should be a valid number; correct it"),
+            ({"instruments": []}, ".instruments: is empty; name at least one group"),
+            ({"instruments": ["drums"]}, ".instruments: drums alone can play no chord; add another group"),
+            ({"instruments": ["flute"]}, ".instruments[0]: 'flute' should be 'drums', 'bass'"),
+            ({"instruments": "piano"}, ".instruments: should be [ ... ]"),
+            ({"key": "H minor"}, ".key: 'H minor' is no key; write a tonic (C, F#, Bb)"),
+            ({"key": 5}, ".key: 5 should be a valid string"),
+            ({"density": 0}, ".density: 0 is no density; write sparse, medium, dense or notes a second"),
+            ({"density": -2}, ".density: -2 is no density"),
+            ({"density": NAN}, ".density: nan is no density"),
+            ({"density": "lots"}, ".density: 'lots' is no density"),
+            ({"density": True}, ".density: True should be a valid number"),
+            ({"speed": 4}, ".speed: is no field of a cue sheet; correct its spelling or delete it"),
+            ({}, ": asks for nothing; name instruments, tempo_bpm, key or density"),
+            ({"time_s": 61, "density": 3}, ".time_s: 61.0 lies after the end of the film (60.0 s)"),
+        )
+    ),
+    *(
+        (
+            {"directions": [{"time_s": 3, "density": 3}, {"time_s": time_s, "density": 4}]},
+            f"directions[1].time_s: {time_s} does not lie after directions[0] (3.0); sort them and delete",
+        )
+        for time_s in (3.0, 2.5)
+    ),
+    ({"directions": [{"density": 3}]}, "directions[0].time_s: is missing"),
     ({"frame_rate_fps": "25/0"}, "frame_rate_fps: '25/0' is no frame rate"),
     ({"frame_rate_fps": 0}, "frame_rate_fps: 0 is no frame rate"),
     ({"frame_rate_fps": "0.0"}, "frame_rate_fps: '0.0' is no frame rate"),
@@ -292,7 +343,8 @@ def examples_in_documentation() -> list[str]:
 
 
 def test_the_documented_examples_are_valid_and_the_full_one_is_as_written(tmp_path: Path) -> None:
-    full, minimal = examples_in_documentation()
+    full, minimal, directed = examples_in_documentation()
+    assert read_text(directed, tmp_path).directions[1].density == 16.0
     assert read_text(minimal, tmp_path).boundaries
     sheet = read_text(full, tmp_path)
     write_cue_sheet(sheet, tmp_path / "film.cues.json", overwrite=True)
@@ -310,10 +362,24 @@ def test_every_field_is_documented() -> None:
         schema.CutEntry,
         schema.ShotEntry,
         schema.DroppedEntry,
+        schema.DirectionEntry,
     )
     for entry in entries:
         for name in entry.model_fields:
             assert f"`{name}`" in text, f"{name} is not in docs/cue-sheet.md"
+
+
+def test_a_sheet_without_directions_is_written_as_an_older_emsync_reads_it(tmp_path: Path) -> None:
+    write_cue_sheet(SHEET, tmp_path / "film.cues.json")
+    assert "directions" not in json.loads((tmp_path / "film.cues.json").read_text(encoding="utf-8"))
+
+
+def test_a_direction_is_written_with_what_it_names_alone(tmp_path: Path) -> None:
+    sheet = read(tmp_path, directions=[{"time_s": 4, "key": "f# minor", "density": "sparse"}])
+    assert sheet.directions == (Direction(4.0, key=Key(6, Mode.MINOR), density=5.0),)
+    write_cue_sheet(sheet, tmp_path / "again.cues.json")
+    lines = (tmp_path / "again.cues.json").read_text(encoding="utf-8").splitlines()
+    assert '    {"time_s": 4.0, "key": "F# minor", "density": 5.0}' in lines
 
 
 def test_a_shot_of_an_older_sheet_says_nothing_of_senses(tmp_path: Path) -> None:

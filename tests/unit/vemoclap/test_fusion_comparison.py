@@ -58,7 +58,7 @@ def test_a_whole_clip_is_seen_at_sixteen_instants() -> None:
 
 def test_kept_features_are_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made, cache = clips(6), tmp_path / "clips.npz"
-    monkeypatch.setattr("emsync_train.emotion.vemoclap.clip_features.load_clips", lambda folder: [])
+    monkeypatch.setattr("emsync_train.emotion.vemoclap.clip_features.list_clips", lambda folder: [])
     monkeypatch.setattr("emsync_train.emotion.vemoclap.clip_features._extracted", lambda clips: made)
     read_clip_features(tmp_path, cache=cache)
     kept = read_clip_features(tmp_path / "nowhere", cache=cache)
