@@ -127,6 +127,19 @@ def music_for_people(midi_path: Path, takes: Takes, *, take_files: Sequence[Path
     return aligned([("MIDI", str(midi_path)), *_music_rows(takes, take_files)])
 
 
+def told_of_music(midi_path: Path, takes: Takes, take_files: Sequence[Path]) -> tuple[Json, list[str]]:
+    """What `compose` tells programs and people."""
+    return (
+        music_as_json(midi_path, takes, take_files=take_files),
+        music_for_people(midi_path, takes, take_files=take_files),
+    )
+
+
+def told_of_stretch(midi_path: Path, done: Regeneration) -> tuple[Json, list[str]]:
+    """What `compose --keep` tells programs and people."""
+    return stretch_as_json(midi_path, done), stretch_for_people(midi_path, done)
+
+
 def stretch_as_json(midi_path: Path, done: Regeneration) -> Json:
     """The report of `compose --keep` for programs; surprise is in nats per token."""
     return {
