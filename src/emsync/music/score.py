@@ -30,7 +30,7 @@ from emsync.music.sampling import (
     surprise_nats,
 )
 from emsync.music.score_plan import ScorePlan
-from emsync.music.shaping import KeyShaping, Shaping
+from emsync.music.shaping import CadenceShaping, KeyShaping, Shaping
 from emsync.music.stretch import LONGEST_PREFILL, Stretch
 from emsync.music.tokenizer import Piece, decode
 from emsync.music.vocabulary import LONGEST_SHIFT_TICKS, VOCABULARIES
@@ -83,6 +83,7 @@ class ScoreWriter:
         )
         self._shapings: tuple[Shaping, ...] = (
             KeyShaping(self.vocabulary, plan),
+            CadenceShaping(self.vocabulary, plan),
             DensityShaping(
                 self.vocabulary,
                 lambda ticks: plan.directions.at(ticks).density,
