@@ -92,7 +92,8 @@ class ComposeOptions:
     valence sets its mode. `density` is in notes a second; without one the network chooses, and only what is denser
     than `density_ceiling` is held back (None: nothing is). Directions of the cue sheet override all of these. Without
     planned bars the network writes bar lines where it likes, as in the paper, and the tempo is its own. `key_strength`
-    is how much notes lean on their key; 0 leaves harmony to the network alone. A chord that had to come is the least
+    is how much notes lean on the film's own key, `asked_key_strength` on one that is asked for; 0 leaves harmony to
+    the network alone. A chord that had to come is the least
     surprising of `chord_candidates`. With `themes` later sections open with the first bars of an earlier one where the
     film feels alike. Guidance above 1 makes the music follow a condition more than it would by itself (classifier-free
     guidance, Ho & Salimans 2022). Of `takes` pieces, with the seeds `seed`, `seed` + 1 and so on, the best is kept;
@@ -110,6 +111,7 @@ class ComposeOptions:
     density: float | None = None
     density_ceiling: float | None = 35.0
     key_strength: float = 1.25
+    asked_key_strength: float = 3.5
     chord_candidates: int = 4
     themes: bool = True
     affect_guidance: float = 3.0

@@ -15,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.errors import WeightsError
+from emsync.music.cadence import CadenceShaping
 from emsync.music.density import DensityShaping
 from emsync.music.forced_events import ForcedEvent, ForcedEvents
 from emsync.music.grammar import Grammar, Mask
 from emsync.music.guidance import guidance_rows
 from emsync.music.next_token import NextToken
+from emsync.music.presence import PresenceShaping
 from emsync.music.quotation import quote_theme
 from emsync.music.sampling import (
     FEW_CANDIDATES,
@@ -30,7 +32,7 @@ from emsync.music.sampling import (
     surprise_nats,
 )
 from emsync.music.score_plan import ScorePlan
-from emsync.music.shaping import CadenceShaping, KeyShaping, Shaping
+from emsync.music.shaping import KeyShaping, Shaping
 from emsync.music.stretch import LONGEST_PREFILL, Stretch
 from emsync.music.tokenizer import Piece, decode
 from emsync.music.vocabulary import LONGEST_SHIFT_TICKS, VOCABULARIES
@@ -89,6 +91,7 @@ class ScoreWriter:
                 lambda ticks: plan.directions.at(ticks).density,
                 ceiling=plan.options.density_ceiling,
             ),
+            PresenceShaping(self.vocabulary, lambda ticks: plan.directions.at(ticks).instruments),
         )
         self._rows = guidance_rows(plan.options)
         self._row_weights = np.array([row.weight for row in self._rows], np.float32)

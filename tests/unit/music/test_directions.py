@@ -155,9 +155,7 @@ def test_a_key_asked_for_moves_the_prior_and_its_mode_overrides_valence() -> Non
 
 
 def test_notes_lean_on_the_key_of_their_time() -> None:
-    notes = directed(
-        Direction(20.0, key=Key(6, Mode.MAJOR)), key=Key(0, Mode.MAJOR), duration_s=40.0, key_strength=3.0
-    ).notes
+    notes = directed(Direction(20.0, key=Key(6, Mode.MAJOR)), key=Key(0, Mode.MAJOR), duration_s=40.0).notes
     white = np.isin(notes["pitch"] % 12, [0, 2, 4, 5, 7, 9, 11]) | (notes["group"] == DRUMS)
     first = notes["onset_ticks"] < 2500
     assert white[first].mean() > white[~first].mean() + 0.2
