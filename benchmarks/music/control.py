@@ -22,7 +22,6 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from emsync_train.music_features import key_correlations
 
 from emsync.control import Key, Mode, parse_key
 from emsync.music.music_features import key_correlations
