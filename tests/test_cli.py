@@ -449,6 +449,24 @@ def test_options_reach_the_pipeline(
     assert (options.compose.takes, options.compose.keep_takes) == (64, True)
 
 
+def test_analyse_takes_either_mapping_and_no_other(
+    run: Run, monkeypatch: pytest.MonkeyPatch, short_film: Path
+) -> None:
+    seen: list[ScoreOptions] = []
+
+    def record(_film: Path, _path: Path, options: ScoreOptions, **_: object) -> None:
+        seen.append(options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "analyse", record)
+    run("analyse", short_film)
+    run("analyse", short_film, "--affect-mapping", "paper")
+    assert [options.affect.mapping for options in seen] == [AffectMapping.RATED, AffectMapping.PAPER]
+    refused = run("analyse", short_film, "--affect-mapping", "moods")
+    assert refused.exit_code == 2
+    assert "paper" in refused.err and "rated" in refused.err
+
+
 @pytest.fixture
 def scored_cues(run: Run, tmp_path: Path) -> Path:
     """The cue sheet of a film of 12 s with its score beside it."""
@@ -504,24 +522,6 @@ def test_a_stretch_outside_the_film_is_refused(
     )
     assert (ended.exit_code, ended.out) == (1, "")
     assert said in ended.err
-
-
-def test_analyse_takes_either_mapping_and_no_other(
-    run: Run, monkeypatch: pytest.MonkeyPatch, short_film: Path
-) -> None:
-    seen: list[ScoreOptions] = []
-
-    def record(_film: Path, _path: Path, options: ScoreOptions, **_: object) -> None:
-        seen.append(options)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(pipeline, "analyse", record)
-    run("analyse", short_film)
-    run("analyse", short_film, "--affect-mapping", "paper")
-    assert [options.affect.mapping for options in seen] == [AffectMapping.RATED, AffectMapping.PAPER]
-    refused = run("analyse", short_film, "--affect-mapping", "moods")
-    assert refused.exit_code == 2
-    assert "paper" in refused.err and "rated" in refused.err
 
 
 def test_options_of_compose_reach_the_pipeline(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

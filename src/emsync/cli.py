@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from collections.abc import Mapping
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -29,6 +30,7 @@ from emsync.options import (
     ScoreOptions,
     SenseOptions,
     SpottingOptions,
+    SyncMode,
     VideoOptions,
 )
 from emsync.progress import progress_bars
@@ -64,6 +66,7 @@ def _emsync(
 
 @app.command()
 def score(
+    context: typer.Context,
     film: arg.Film,
     output: arg.Output = None,
     seed: arg.Seed = ComposeOptions.seed,
@@ -108,21 +111,7 @@ def score(
             affect=AffectOptions(mapping=affect_mapping),
             senses=_senses(senses, speech_weights),
             spotting=_spotting(minimum_distance, hit, boundaries),
-            compose=ComposeOptions(
-                seed=seed,
-                sync=sync,
-                temperature=temperature,
-                top_p=top_p,
-                tempo_bpm=tempo,
-                instruments=_groups(instruments),
-                key=None if key is None else parse_key(key),
-                density=None if density is None else parse_density(density),
-                affect_guidance=affect_guidance,
-                boundary_guidance=boundary_guidance,
-                takes=takes,
-                keep_takes=keep_takes,
-                threads=threads,
-            ),
+            compose=_compose_options(context.params),
             render=RenderOptions(soundfont=soundfont, stems=stems),
             mux=MuxOptions(original_sound=original_sound, audio_stream=audio_stream),
         )
@@ -179,6 +168,7 @@ def analyse(
 
 @app.command()
 def compose(
+    context: typer.Context,
     cues: arg.CueSheetFile,
     output: arg.Output = None,
     keep: arg.Keep = None,
@@ -213,21 +203,7 @@ def compose(
         from emsync.output_paths import midi_beside, regenerated_beside, takes_beside
 
         path = output or (midi_beside(cues) if keep is None else regenerated_beside(keep))
-        options = ComposeOptions(
-            seed=seed,
-            sync=sync,
-            temperature=temperature,
-            top_p=top_p,
-            tempo_bpm=tempo,
-            instruments=_groups(instruments),
-            key=None if key is None else parse_key(key),
-            density=None if density is None else parse_density(density),
-            affect_guidance=affect_guidance,
-            boundary_guidance=boundary_guidance,
-            takes=takes,
-            keep_takes=keep_takes,
-            threads=threads,
-        )
+        options = _compose_options(context.params)
         with progress_bars(not quiet) as on_progress:
             if keep is not None and begin is not None and end is not None:
                 stretch = RegenerateOptions(begin, end, options, candidates or RegenerateOptions.candidates)
@@ -310,6 +286,28 @@ def run(arguments: list[str]) -> NoReturn:
     with one_line_errors():
         app(arguments, prog_name="emsync")
     sys.exit(0)
+
+
+def _compose_options(given: Mapping[str, Any]) -> ComposeOptions:
+    """How to compose, of the options that `score` and `compose` have in common."""
+    same = (
+        "seed",
+        "temperature",
+        "top_p",
+        "affect_guidance",
+        "boundary_guidance",
+        "takes",
+        "keep_takes",
+        "threads",
+    )
+    return ComposeOptions(
+        **{name: given[name] for name in same},
+        sync=SyncMode(given["sync"]),
+        tempo_bpm=given["tempo"],
+        instruments=_groups(given["instruments"]),
+        key=None if given["key"] is None else parse_key(given["key"]),
+        density=None if given["density"] is None else parse_density(given["density"]),
+    )
 
 
 def _spotting(
