@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from benchmarks.sync.films import Film, others_of_its_kind, without_boundaries
 from benchmarks.sync.listening_model import ListeningModel
-from benchmarks.sync.records import ANSWERS, NONE_GIVEN, Record
+from benchmarks.sync.records import ANSWERS, FREE_BARS, NONE_GIVEN, Record
 from benchmarks.sync.sound import listen, rises_s
 
 import emsync.music
-from emsync.music.compose import compose_with, guidance_rows
+from emsync.music.compose import compose_with
+from emsync.music.guidance import guidance_rows
 from emsync.music.model import ComposerModel
 from emsync.options import ComposeOptions, SyncMode
 from emsync.types import Composition, Floats
@@ -53,8 +54,12 @@ def code_sha256() -> str:
 def make_piece(number: int, film: Film, condition: str, *, films: Sequence[Film], threads: int) -> Record:
     """Compose with the seed `number`, render, listen, measure."""
     is_told = condition != NONE_GIVEN
+    has_own_mode = condition in list(SyncMode)
     options = ComposeOptions(
-        seed=number, sync=SyncMode(condition) if is_told else SyncMode.PAPER, threads=threads
+        seed=number,
+        sync=SyncMode(condition) if has_own_mode else SyncMode.PAPER,
+        planned_bars=condition != FREE_BARS,
+        threads=threads,
     )
     batch = len(guidance_rows(options))
     model = ListeningModel(ComposerModel.load(load_weights(COMPOSER), threads=threads, batch=batch))

@@ -15,7 +15,9 @@ from emsync.options import SyncMode
 
 NONE_GIVEN = "none given"
 """Composed in the paper's mode for the same film without a cut or boundary: no conditioning."""
-CONDITIONS = (*(mode.value for mode in SyncMode), NONE_GIVEN)
+FREE_BARS = "paper, free bars"
+"""The paper's mode without bars planned so that cuts are bar lines: its own behaviour and nothing of ours."""
+CONDITIONS = (*(mode.value for mode in SyncMode), FREE_BARS, NONE_GIVEN)
 ANSWERS = ("announced", "struck", "audio_onsets", "audio_beats")
 """What may answer a cut: CHORD tokens; three pitches struck at once and held; onsets, beats heard in the sound."""
 

@@ -1,4 +1,5 @@
-"""The command line: arguments -> options -> pipeline -> a report. The only module that prints.
+"""The command line: arguments -> options -> pipeline -> a report. Besides `cli_ending` the only module
+that prints.
 
 Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 a file or value of the user's cannot
 be used, 2 wrong usage, 70 a bug in emsync, 130 Ctrl-C.
@@ -7,11 +8,9 @@ be used, 2 wrong usage, 70 a bug in emsync, 130 Ctrl-C.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -20,8 +19,8 @@ import typer
 
 from emsync import __version__
 from emsync import cli_arguments as arg
+from emsync.cli_ending import interrupt, one_line_errors, terminate
 from emsync.control import parse_density, parse_key
-from emsync.errors import EmsyncError
 from emsync.options import (
     AffectOptions,
     ComposeOptions,
@@ -38,11 +37,6 @@ from emsync.progress import progress_bars
 
 if TYPE_CHECKING:
     from emsync.types import InstrumentGroup
-
-EXIT_BUG = 70
-EXIT_INTERRUPTED = 130
-EXIT_BROKEN_PIPE = 141
-EXIT_TERMINATED = 143
 
 app = typer.Typer(
     help="Give a film its own music: emotion that follows it, chords that land on its cuts.",
@@ -108,7 +102,7 @@ def score(
     Writes FILM.scored.mp4, FILM.cues.json, FILM.mid and FILM.wav beside the film; with -o OUT.mp4 the
     companions are named after OUT.
     """
-    with _one_line_errors():
+    with one_line_errors():
         from emsync import pipeline, report
         from emsync.output_paths import OutputPaths
 
@@ -149,7 +143,7 @@ def analyse(
 
     Writes FILM.cues.json beside the film; with --report, also a page or a picture for reading.
     """
-    with _one_line_errors():
+    with one_line_errors():
         from emsync import pipeline, report
         from emsync.output_paths import cue_sheet_beside
 
@@ -198,33 +192,26 @@ def compose(
     as_json: arg.Json = False,
     quiet: arg.Quiet = False,
 ) -> None:
-    """Compose music for a cue sheet and write it as MIDI.
+    """Compose music for a cue sheet, or a stretch of its score anew (--keep, --from, --to), and write it as MIDI.
 
-    Writes CUES.mid beside the cue sheet. With --keep, --from and --to a stretch of a score is composed anew
-    and the rest stays as it is; that writes MIDI.regenerated.mid beside the kept score.
+    Writes CUES.mid beside the cue sheet, or MIDI.regenerated.mid beside the kept score.
     """
     unfit = {"--tempo": tempo, "--takes": takes != ComposeOptions.takes, "--keep-takes": keep_takes}
     arg.check_stretch(keep, begin, end, others={"--candidates": candidates, **unfit})
-    with _one_line_errors():
+    with one_line_errors():
         from emsync import pipeline, report
         from emsync.output_paths import midi_beside, regenerated_beside, takes_beside
 
         path = output or (midi_beside(cues) if keep is None else regenerated_beside(keep))
-        take_files = takes_beside(path, takes) if keep_takes else ()
         options = _compose_options(context.params)
         with progress_bars(not quiet) as on_progress:
             if keep is not None and begin is not None and end is not None:
                 stretch = RegenerateOptions(begin, end, options, candidates or RegenerateOptions.candidates)
-                done = pipeline.regenerate(
-                    cues, keep, path, stretch, overwrite=force, on_progress=on_progress
-                )
-                told = report.stretch_as_json(path, done), report.stretch_for_people(path, done)
+                done = pipeline.regenerate(cues, keep, path, stretch, force, on_progress)
+                told = report.told_of_stretch(path, done)
             else:
                 music = pipeline.compose(cues, path, options, overwrite=force, on_progress=on_progress)
-                told = (
-                    report.music_as_json(path, music, take_files=take_files),
-                    report.music_for_people(path, music, take_files=take_files),
-                )
+                told = report.told_of_music(path, music, takes_beside(path, takes) if keep_takes else ())
         _tell(*told, as_json=as_json, quiet=quiet)
 
 
@@ -243,7 +230,7 @@ def render(
 
     Writes MIDI.wav beside the MIDI file, and the stems into the folder MIDI.stems.
     """
-    with _one_line_errors():
+    with one_line_errors():
         from emsync import pipeline, report
 
         path = output or midi.with_suffix(".wav")
@@ -271,7 +258,7 @@ def mux(
 
     Writes FILM.scored.mp4 beside the film.
     """
-    with _one_line_errors():
+    with one_line_errors():
         from emsync import pipeline, report
         from emsync.output_paths import scored_beside
 
@@ -285,9 +272,9 @@ def mux(
 
 def main() -> NoReturn:
     """The console script `emsync`."""
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, terminate)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _interrupt)
+        signal.signal(signal.SIGINT, interrupt)
     run(sys.argv[1:])
 
 
@@ -296,26 +283,9 @@ def run(arguments: list[str]) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a file name need not be text
-    with _one_line_errors():
+    with one_line_errors():
         app(arguments, prog_name="emsync")
     sys.exit(0)
-
-
-class _Interrupted(KeyboardInterrupt):
-    """Ctrl-C under another type.
-
-    A plain KeyboardInterrupt that passes through `exec` of a string, as dataclasses do at import, is remembered by
-    CPython as unhandled: the process then kills itself with SIGINT at exit, although it was caught (seen in 3.11).
-    """
-
-
-def _interrupt(*_: object) -> NoReturn:
-    raise _Interrupted
-
-
-def _terminate(*_: object) -> NoReturn:
-    """Leave as after an error, so that nothing half written stays behind."""
-    sys.exit(EXIT_TERMINATED)
 
 
 def _compose_options(given: Mapping[str, Any]) -> ComposeOptions:
@@ -370,40 +340,3 @@ def _tell(for_programs: dict[str, Any], for_people: list[str], *, as_json: bool,
     elif not quiet:
         print("\n".join(for_people))
     sys.stdout.flush()
-
-
-@contextmanager
-def _one_line_errors() -> Iterator[None]:
-    """Whatever stops the body becomes one line on stderr and an exit code."""
-    try:
-        yield
-    except EmsyncError as error:
-        _stop(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        _stop("interrupted; nothing was written", EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit fails again
-        sys.exit(EXIT_BROKEN_PIPE)
-    except OSError as error:
-        _stop(_operating_system_error(error), 1)
-    except Exception as error:
-        if os.environ.get("EMSYNC_DEBUG"):
-            raise
-        _stop(
-            f"this is a bug in emsync, not your fault: {type(error).__name__}: {error} "
-            "(run again with EMSYNC_DEBUG=1 for the traceback and report it)",
-            EXIT_BUG,
-        )
-
-
-def _operating_system_error(error: OSError) -> str:
-    reason = error.strerror or str(error)
-    return f"{error.filename}: {reason}" if error.filename else reason
-
-
-def _stop(message: str, exit_code: int) -> NoReturn:
-    """One line on stderr, without control characters that a file name may hold."""
-    one_line = " ".join(message.split())
-    shown = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in one_line)
-    print(f"emsync: error: {shown}", file=sys.stderr)
-    sys.exit(exit_code)

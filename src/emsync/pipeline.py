@@ -109,7 +109,6 @@ def regenerate(
     kept_path: Path,
     midi_path: Path,
     options: RegenerateOptions,
-    *,
     overwrite: bool = False,
     on_progress: StageProgress = silent,
 ) -> Regeneration:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from emsync.options import OriginalSound
 from emsync.output_paths import OutputPaths
 from emsync.progress import StageTime
-from emsync.types import TICK_S, Composition, CueSheet, Hit
+from emsync.types import TICK_S, BeatGrid, Composition, CueSheet, Hit
 
 if TYPE_CHECKING:
     from emsync.audio.mux import MuxReport
@@ -127,6 +127,19 @@ def music_for_people(midi_path: Path, takes: Takes, *, take_files: Sequence[Path
     return aligned([("MIDI", str(midi_path)), *_music_rows(takes, take_files)])
 
 
+def told_of_music(midi_path: Path, takes: Takes, take_files: Sequence[Path]) -> tuple[Json, list[str]]:
+    """What `compose` tells programs and people."""
+    return (
+        music_as_json(midi_path, takes, take_files=take_files),
+        music_for_people(midi_path, takes, take_files=take_files),
+    )
+
+
+def told_of_stretch(midi_path: Path, done: Regeneration) -> tuple[Json, list[str]]:
+    """What `compose --keep` tells programs and people."""
+    return stretch_as_json(midi_path, done), stretch_for_people(midi_path, done)
+
+
 def stretch_as_json(midi_path: Path, done: Regeneration) -> Json:
     """The report of `compose --keep` for programs; surprise is in nats per token."""
     return {
@@ -198,14 +211,19 @@ def hit_offset_s(hit: Hit) -> float | None:
     return hit.chord_onset_ticks * TICK_S - hit.boundary.time_s
 
 
-def hits_for_people(hits: Sequence[Hit]) -> str:
-    """How many boundaries were answered, how closely, and which were missed."""
+def hits_for_people(hits: Sequence[Hit], grid: BeatGrid | None = None) -> str:
+    """How many boundaries were answered, how closely, on which beats of a click track, and which were missed."""
     if not hits:
         return "none"
     offsets_s = [abs(offset_s) for hit in hits if (offset_s := hit_offset_s(hit)) is not None]
     told = f"{len(offsets_s)} of {len(hits)} hit"
     if offsets_s:
         told += f", at most {max(offsets_s) * 1000:.0f} ms off"
+    if offsets_s and grid is not None:
+        places = [_place_of(hit, grid) for hit in hits]
+        counts = {place: places.count(place) for place in ("downbeat", "beat", "between")}
+        told += f"; {counts['downbeat']} on downbeats, {counts['beat']} on other beats"
+        told += f", {counts['between']} between beats" if counts["between"] else ""
     missed = [f"{hit.boundary.time_s:.2f} s" for hit in hits if hit.chord_onset_ticks is None]
     return told + (f"; missed at {', '.join(missed)}" if missed else "")
 
@@ -214,7 +232,11 @@ def _finite(number: float) -> float | None:
     return round(number, 3) if math.isfinite(number) else None
 
 
-def _hit_facts(hit: Hit) -> Json:
+def _place_of(hit: Hit, grid: BeatGrid | None) -> str | None:
+    return None if grid is None or hit.chord_onset_ticks is None else grid.place_of(hit.chord_onset_ticks)
+
+
+def _hit_facts(hit: Hit, grid: BeatGrid | None = None) -> Json:
     offset_s = hit_offset_s(hit)
     return {
         "time_s": hit.boundary.time_s,
@@ -222,6 +244,7 @@ def _hit_facts(hit: Hit) -> Json:
         "label": hit.boundary.label,
         "hit": offset_s is not None,
         "offset_s": None if offset_s is None else round(offset_s, 4),
+        "falls_on": _place_of(hit, grid),
     }
 
 
@@ -247,7 +270,10 @@ def _analysis_rows(analysis: Analysis) -> list[Row]:
 def _music_facts(takes: Takes, take_files: Sequence[Path]) -> Json:
     composition = takes.best
     return {
-        "boundaries": [_hit_facts(hit) for hit in composition.hits],
+        "boundaries": [_hit_facts(hit, composition.grid) for hit in composition.hits],
+        "sections": [
+            {"time_s": one.onset_ticks * TICK_S, "theme": one.theme} for one in composition.sections
+        ],
         "notes": len(composition.notes),
         "seed": composition.seed,
         "weights_sha256": composition.weights_sha256,
@@ -286,7 +312,7 @@ def _take_rows(takes: Takes, take_files: Sequence[Path]) -> list[Row]:
 def _music_rows(takes: Takes, take_files: Sequence[Path]) -> list[Row]:
     composition = takes.best
     notes = f"{len(composition.notes)} in {len(composition.bar_onsets_ticks)} bars, seed {composition.seed}"
-    boundaries = ("boundaries", hits_for_people(composition.hits))
+    boundaries = ("boundaries", hits_for_people(composition.hits, composition.grid))
     return [boundaries, ("notes", notes), *_take_rows(takes, take_files)]
 
 

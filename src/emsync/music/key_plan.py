@@ -8,6 +8,8 @@ prior. Mode is the strongest cue of valence there is (Hevner 1935; Gabrielsson &
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,6 +50,15 @@ class KeyPlan:
         prior = np.roll(np.log(np.array([major, 1 - major]) @ self._profiles), key.tonic)
         prior -= prior.mean()
         return np.asarray(np.where(self._is_pitched_on, self.strength * prior[self._classes], 0.0))
+
+    def chord_bias(self, degrees: Sequence[int], tonic: int, weight: float) -> Floats:
+        """What is added so that notes belong to a chord, shape (V,): -`weight` at ONs of other pitch classes.
+
+        Args:
+            degrees: the chord's pitch classes in semitones above the tonic.
+        """
+        others = ~np.isin((self._classes - tonic) % 12, degrees)
+        return np.asarray(np.where(self._is_pitched_on & others, -weight * min(self.strength, 1.0), 0.0))
 
 
 def tonic_of(notes: Notes, affect: AffectCurve) -> int:

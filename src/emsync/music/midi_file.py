@@ -78,7 +78,7 @@ def write_midi(composition: Composition, cue_sheet: CueSheet, path: Path, *, ove
     """Write a format 1 file: a conductor track, then one track for each group that has notes.
 
     The conductor track holds the title, seed, weights hash and generator, the tempo map and time
-    signatures of the bars, and a marker at every cut and boundary. Every track ends where the film ends.
+    signatures of the bars, and a marker at every section, cut and boundary. Every track ends where the film ends.
     The same composition gives the same bytes. Every event lies within 1 ms of its true time, but notes planned
     for a sixteenth or triplet lie on it, which is less than half a tick (4 ms) away.
 
@@ -177,7 +177,8 @@ def _tempo_events(tempo_map: TempoMap) -> list[_Event]:
 
 def _marker_events(composition: Composition, cue_sheet: CueSheet, tempo_map: TempoMap) -> list[_Event]:
     hits = {hit.boundary.time_s: hit for hit in composition.hits}
-    moments = [(cut.time_s, f"cut {_timecode(cut.time_s)}") for cut in cue_sheet.cuts]
+    moments = [(section.onset_ticks * TICK_S, f"section {section.theme}") for section in composition.sections]
+    moments += [(cut.time_s, f"cut {_timecode(cut.time_s)}") for cut in cue_sheet.cuts]
     moments += [
         (boundary.time_s, describe_boundary(boundary, hits.get(boundary.time_s)))
         for boundary in cue_sheet.boundaries

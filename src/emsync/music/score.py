@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.errors import WeightsError
+from emsync.music.cadence import CadenceShaping
 from emsync.music.density import DensityShaping
 from emsync.music.forced_events import ForcedEvent, ForcedEvents
 from emsync.music.grammar import Grammar, Mask
@@ -84,6 +85,7 @@ class ScoreWriter:
         )
         self._shapings: tuple[Shaping, ...] = (
             KeyShaping(self.vocabulary, plan),
+            CadenceShaping(self.vocabulary, plan),
             DensityShaping(
                 self.vocabulary,
                 lambda ticks: plan.directions.at(ticks).density,

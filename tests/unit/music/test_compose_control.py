@@ -187,3 +187,31 @@ def test_without_key_strength_the_seed_leaves_pitch_classes_alone() -> None:
     options = ComposeOptions(affect_guidance=1.0, key_strength=0.0)
     bias = KeyPlan(EMSYNC, tonic=0, strength=options.key_strength).bias(1.0)
     assert not bias.any()
+
+
+# The cadence.
+
+
+@pytest.mark.parametrize(
+    ("valence", "last_chord"), [(0.6, {0, 4, 7}), (-0.6, {0, 3, 7})], ids=["major", "minor"]
+)
+def test_the_last_chord_is_the_tonic_of_the_films_mode_after_its_dominant(
+    valence: float, last_chord: set[int]
+) -> None:
+    affect = AffectCurve((AffectPoint(0.0, valence, 0.0),))
+    found: set[int] = set()
+    dominant = np.zeros(12, int)
+    for seed in range(6):
+        options = ComposeOptions(seed=seed, affect_guidance=1.0, tempo_bpm=120.0)
+        notes = compose_with(
+            MadeUpModel(seed=seed, spread=1.0), cue_sheet_of(20, affect=affect), options
+        ).notes
+        tonic = int(np.random.default_rng(seed).integers(12))
+        pitched = notes[notes["group"] != DRUMS]
+        degrees = (pitched["pitch"].astype(int) - tonic) % 12
+        struck = pitched["onset_ticks"]
+        found |= set(degrees[struck == 2500 - 375].tolist())
+        before = (struck >= 2500 - 375 - 250) & (struck < 2500 - 375)
+        dominant += np.bincount(degrees[before], minlength=12)
+    assert found == last_chord
+    assert dominant[[2, 5, 7, 11]].sum() > 2 * dominant[[0, 1, 3, 4, 6, 8, 9, 10]].sum()

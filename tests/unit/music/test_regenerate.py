@@ -280,7 +280,7 @@ def test_the_markers_of_boundaries_in_the_stretch_are_refreshed(score: Path, tmp
     path = edited(score, tmp_path / "missed.mid", miss)
     made, _ = again(path, options_of(6, 12))
     texts = [marker.text for marker in read_markers(Path(made.filename))]
-    assert [text.split()[2] for text in texts] == ["missed", "hit", "missed"]
+    assert [text.split()[2] for text in texts if text.startswith("boundary")] == ["missed", "hit", "missed"]
 
 
 # What cannot be done.

@@ -12,6 +12,7 @@ from benchmarks.sync.films import films
 from benchmarks.sync.records import (
     ANSWERS,
     CONDITIONS,
+    FREE_BARS,
     NONE_GIVEN,
     Record,
     append_record,
@@ -49,7 +50,7 @@ def record(
 
 
 def test_every_mode_of_sync_is_a_condition_and_so_is_none() -> None:
-    assert {mode.value for mode in SyncMode} | {NONE_GIVEN} == set(CONDITIONS)
+    assert {mode.value for mode in SyncMode} | {FREE_BARS, NONE_GIVEN} == set(CONDITIONS)
 
 
 def test_rates_are_means_over_pieces_and_chance_is_taken_at_the_other_films_moments() -> None:
