@@ -15,13 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.errors import WeightsError
-from emsync.music.cadence import CadenceShaping
-from emsync.music.density import DensityShaping
 from emsync.music.forced_events import ForcedEvent, ForcedEvents
 from emsync.music.grammar import Grammar, Mask
 from emsync.music.guidance import guidance_rows
 from emsync.music.next_token import NextToken
-from emsync.music.presence import PresenceShaping
 from emsync.music.quotation import quote_theme
 from emsync.music.sampling import (
     FEW_CANDIDATES,
@@ -32,7 +29,7 @@ from emsync.music.sampling import (
     surprise_nats,
 )
 from emsync.music.score_plan import ScorePlan
-from emsync.music.shaping import KeyShaping, Shaping
+from emsync.music.shaping import Shaping, shapings_of
 from emsync.music.stretch import LONGEST_PREFILL, Stretch
 from emsync.music.tokenizer import Piece, decode
 from emsync.music.vocabulary import LONGEST_SHIFT_TICKS, VOCABULARIES
@@ -83,16 +80,7 @@ class ScoreWriter:
             groups=plan.groups_at(0),
             bars_are_planned=plan.bars.grid is not None,
         )
-        self._shapings: tuple[Shaping, ...] = (
-            KeyShaping(self.vocabulary, plan),
-            CadenceShaping(self.vocabulary, plan),
-            DensityShaping(
-                self.vocabulary,
-                lambda ticks: plan.directions.at(ticks).density,
-                ceiling=plan.options.density_ceiling,
-            ),
-            PresenceShaping(self.vocabulary, lambda ticks: plan.directions.at(ticks).instruments),
-        )
+        self._shapings = shapings_of(self.vocabulary, plan)
         self._rows = guidance_rows(plan.options)
         self._row_weights = np.array([row.weight for row in self._rows], np.float32)
         self._next_asked = self._next_bar = self._narrow_steps = 0
