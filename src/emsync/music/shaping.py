@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from emsync.music.cadence import CadenceShaping
+from emsync.music.density import DensityShaping
 from emsync.music.key_plan import KeyPlan
+from emsync.music.presence import PresenceShaping
 from emsync.music.score_plan import ScorePlan
 from emsync.music.vocabulary import Vocabulary
 from emsync.types import Floats
@@ -43,3 +46,16 @@ class KeyShaping:
         """The prior of the key asked for, or of the film's tonic and the mode that valence sets."""
         valence, key = self._plan.valence_at(now_ticks), self._plan.directions.at(now_ticks).key
         return self._own_key.bias(valence) if key is None else self._asked_key.bias(valence, key)
+
+
+def shapings_of(vocabulary: Vocabulary, plan: ScorePlan) -> tuple[Shaping, ...]:
+    """All that leans on the choices of a score."""
+    directions, options = plan.directions, plan.options
+    return (
+        KeyShaping(vocabulary, plan),
+        CadenceShaping(vocabulary, plan),
+        DensityShaping(
+            vocabulary, lambda ticks: directions.at(ticks).density, ceiling=options.density_ceiling
+        ),
+        PresenceShaping(vocabulary, lambda ticks: directions.at(ticks).instruments),
+    )
