@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from emsync.errors import WeightsError
 from emsync.music.forced_events import ForcedEvent, ForcedEvents
 from emsync.music.grammar import Grammar, Mask
-from emsync.music.guidance import guidance_rows
+from emsync.music.guidance import GuidedModel, Logits
 from emsync.music.next_token import NextToken
 from emsync.music.quotation import quote_theme
 from emsync.music.sampling import (
@@ -35,8 +33,6 @@ from emsync.music.tokenizer import Piece, decode
 from emsync.music.vocabulary import LONGEST_SHIFT_TICKS, VOCABULARIES
 from emsync.options import SyncMode
 from emsync.types import TICK_S, TICKS_PER_S
-
-Logits: TypeAlias = NDArray[np.float32]
 
 ANSWER_WINDOW_S = 1.0
 """In `paper` mode a CHORD this close to a boundary answers it (arXiv:2502.10154)."""
@@ -81,8 +77,7 @@ class ScoreWriter:
             bars_are_planned=plan.bars.grid is not None,
         )
         self._shapings = shapings_of(self.vocabulary, plan)
-        self._rows = guidance_rows(plan.options)
-        self._row_weights = np.array([row.weight for row in self._rows], np.float32)
+        self._guided = GuidedModel(model, plan.options)
         self._next_asked = self._next_bar = self._narrow_steps = 0
         self._tokens: list[int] = []
         self._nats = 0.0
@@ -357,20 +352,15 @@ class ScoreWriter:
         now_ticks = self._grammar.now_ticks
         for shaping in self._shapings:
             shaping.accept(token, now_ticks)
-        now = self._plan.conditions_at(now_ticks, self._next_asked_ticks(), self._model.horizon_s)
-        conditions = np.repeat(now[None], len(self._rows), axis=0).astype(np.float32)
-        for place, row in enumerate(self._rows):
-            conditions[place, list(row.dropped)] = np.nan
-        return conditions
+        return self._guided.told(
+            self._plan.conditions_at(now_ticks, self._next_asked_ticks(), self._model.horizon_s)
+        )
 
-    def _logits(self, tokens: Sequence[int], conditions: Logits) -> Logits:
-        """Feed tokens with their conditions (B, T, 11); logits of the next, guided and shaped."""
-        rows, now_ticks = len(self._rows), self._grammar.now_ticks
-        logits: Logits = self._model.step(np.array([tokens] * rows, np.int64), conditions)
-        self._own_logits = logits[0]
-        guided = logits[0] if rows == 1 else self._row_weights @ logits
-        shaped = sum((shaping.bias(now_ticks) for shaping in self._shapings), guided)
-        return np.asarray(shaped, np.float32)
+    def _logits(self, tokens: Sequence[int], told: Logits) -> Logits:
+        """Feed tokens with what each row is told (B, T, 11); logits of the next, guided and shaped."""
+        self._own_logits, guided = self._guided.step(tokens, told)
+        now_ticks = self._grammar.now_ticks
+        return np.asarray(sum((one.bias(now_ticks) for one in self._shapings), guided), np.float32)
 
     def _hold_to_the_end(self) -> None:
         """Replace what followed the last chord by its resonance: hold, release together, silence, END."""

@@ -49,11 +49,13 @@ class KeyShaping:
 
 
 def shapings_of(vocabulary: Vocabulary, plan: ScorePlan) -> tuple[Shaping, ...]:
-    """Every shaping of a score, before its first token."""
-    directions, ceiling = plan.directions, plan.options.density_ceiling
+    """All that leans on the choices of a score."""
+    directions, options = plan.directions, plan.options
     return (
         KeyShaping(vocabulary, plan),
         CadenceShaping(vocabulary, plan),
-        DensityShaping(vocabulary, lambda ticks: directions.at(ticks).density, ceiling=ceiling),
+        DensityShaping(
+            vocabulary, lambda ticks: directions.at(ticks).density, ceiling=options.density_ceiling
+        ),
         PresenceShaping(vocabulary, lambda ticks: directions.at(ticks).instruments),
     )
