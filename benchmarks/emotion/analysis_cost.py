@@ -95,7 +95,7 @@ def cost_by_sense(
                 left_out[senses] = str(error)
                 continue
             runs.setdefault(senses, []).append(done)
-            print(f"{senses}: {done.cpu_s:.1f} s of CPU time, {done.wall_s:.1f} s")
+            print(f"{senses}: {done.cpu_s:.1f} s of CPU time, {done.wall_s:.1f} s", flush=True)
     decoding_s = _median(runs[DECODING])
     return [row(name, done, decoding_s) for name, done in runs.items()], left_out
 
@@ -137,7 +137,10 @@ def memory_by_length(folder: Path) -> list[dict[str, Any]]:
                 "cpu_seconds": done.report["cpu_seconds"],
             }
         )
-        print(f"{minutes} minutes: {rows[-1]['peak_memory_mb']} MB, {rows[-1]['cpu_s']} s of CPU time")
+        print(
+            f"{minutes} minutes: {rows[-1]['peak_memory_mb']} MB, {rows[-1]['cpu_s']} s of CPU time",
+            flush=True,
+        )
     return rows
 
 
@@ -148,7 +151,7 @@ def measured(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     info = probe(arguments.film)
     times = round(FILM_S / info.duration_s)
     film = repeat(arguments.film, folder / f"long{arguments.film.suffix}", times=times)
-    load_average = os.getloadavg()[0]
+    load_average, lengths = os.getloadavg()[0], memory_by_length(folder)
     rows, left_out = cost_by_sense(
         film, folder, rounds=arguments.rounds, speech_weights=arguments.speech_weights
     )
@@ -165,7 +168,7 @@ def measured(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         },
         "senses": rows,
         "left_out": left_out,
-        "lengths": memory_by_length(folder),
+        "lengths": lengths,
     }
 
 

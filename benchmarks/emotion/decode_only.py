@@ -13,7 +13,9 @@ def decode(path: str) -> int:
     with av.open(path) as container:
         for stream in container.streams:
             stream.thread_type = "AUTO"
-        for packet in container.demux(video=0, audio=0) if container.streams.audio else container.demux(video=0):
+        for packet in (
+            container.demux(video=0, audio=0) if container.streams.audio else container.demux(video=0)
+        ):
             count += len(packet.decode())
     return count
 
