@@ -1,7 +1,7 @@
 """What `emsync analyse` costs: CPU time by sense beside bare decoding, and memory by length of the film.
 
-    python benchmarks/emotion/analysis_cost.py big_buck_bunny_1080p_30s.mp4
-    python benchmarks/emotion/cost_table.py                       # then writes the tables into docs/emotion.md
+    python -m benchmarks.emotion.analysis_cost big_buck_bunny_1080p_30s.mp4
+    python -m benchmarks.emotion.cost_table                       # then writes the tables into docs/emotion.md
 
 The film is repeated until it lasts two minutes; every choice of senses is a process of its own, from start to end,
 and choices take turns. A sense that lacks its part is left out and said so. CPU time (user and system) is the
@@ -156,7 +156,7 @@ def measured(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         film, folder, rounds=arguments.rounds, speech_weights=arguments.speech_weights
     )
     return {
-        "command": f"python benchmarks/emotion/analysis_cost.py {arguments.film.name} --rounds {arguments.rounds}",
+        "command": f"python -m benchmarks.emotion.analysis_cost {arguments.film.name} --rounds {arguments.rounds}",
         "machine": machine(),
         "load_average": round(load_average, 1),
         "film": {
