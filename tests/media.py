@@ -56,7 +56,9 @@ def make_video(
     cuts_s: Sequence[float] = (),
     flashes_s: Sequence[float] = (),
     still: bool = False,
+    black: bool = False,
     audio_streams: int = 0,
+    sounds_hz: Sequence[float] = SOUND_HZ,
     rotation_degrees: int = 0,
     pixel_format: str = "yuv420p",
     codec: str | None = None,
@@ -72,7 +74,8 @@ def make_video(
         cuts_s: a new colour and texture from the first frame at or after each of these times.
         flashes_s: one white frame at each of these times.
         still: no motion within a shot.
-        audio_streams: how many sine tones of `SOUND_HZ` go with it, as long as the picture.
+        black: nothing to see at all.
+        audio_streams: how many sine tones of `sounds_hz` go with it, as long as the picture; 0 Hz is silence.
         rotation_degrees: clockwise turn a player makes; shots are drawn brighter towards the stored top.
         pixel_format: for instance yuv444p or yuv420p10le (H.264), or gray (with `codec="ffv1"` in mkv).
         codec: FFmpeg's name of an encoder, instead of the one that goes with the suffix.
@@ -92,9 +95,10 @@ def make_video(
         edges = [*times_s, duration_s]
         for number, (time_s, end_s) in enumerate(pairwise(edges)):
             pixels = _pixels(number, time_s, size, cuts_s, flashes_s, still=still)
+            pixels = np.zeros_like(pixels) if black else pixels
             _write_frame(container, stream, pixels, time_s + start_s, end_s - time_s)
         container.mux(stream.encode())
-        for sound, pitch_hz in zip(sounds, SOUND_HZ, strict=False):
+        for sound, pitch_hz in zip(sounds, sounds_hz, strict=False):
             _write_tone(container, sound, pitch_hz, duration_s)
     return path
 

@@ -305,6 +305,14 @@ def test_score_reports_in_json(run: Run, short_film: Path, tmp_path: Path) -> No
         "render",
         "mux",
     ]
+    assert list(report["cpu_seconds"]) == list(report["seconds"])
+
+
+def test_analyse_tells_programs_what_each_stage_took(run: Run, short_film: Path, tmp_path: Path) -> None:
+    report = json.loads(run("analyse", short_film, "-o", tmp_path / "film.cues.json", "--json").out)
+    assert list(report["seconds"]) == ["load", "scan", "listen", "classify", "spot"]
+    assert list(report["cpu_seconds"]) == list(report["seconds"])
+    assert report["cpu_seconds"]["load"] > 0
 
 
 def test_score_reports_to_people(run: Run, short_film: Path, tmp_path: Path) -> None:

@@ -76,11 +76,11 @@ def analyse(
     if report_path is None:
         analysis = _analyse(info, options, clock)
         write_cue_sheet(analysis.cue_sheet, cue_sheet_path, overwrite=overwrite)
-        return analysis
+        return replace(analysis, stage_times=clock.times)
     with atomic_output(report_path, overwrite) as made:
         analysis = _analyse_and_report(info, made, report_path.suffix, options, clock)
         write_cue_sheet(analysis.cue_sheet, cue_sheet_path, overwrite=overwrite)
-    return analysis
+    return replace(analysis, stage_times=clock.times)
 
 
 def compose(

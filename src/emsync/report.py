@@ -25,10 +25,14 @@ Row: TypeAlias = tuple[str, str]
 
 @dataclass(frozen=True)
 class Analysis:
-    """What was seen in a film. `decode_errors` counts damaged pieces that were skipped."""
+    """What was seen in a film. `decode_errors` counts damaged pieces that were skipped.
+
+    `stage_times` are those of `analyse`; as a part of `score` it has none of its own.
+    """
 
     cue_sheet: CueSheet
     decode_errors: int
+    stage_times: tuple[StageTime, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ def score_as_json(report: ScoreReport) -> Json:
         **_music_facts(report.takes, outputs.take_files),
         **_sound_facts(report.rendered),
         **_mux_facts(report.muxed),
-        "seconds": {time.stage: round(time.duration_s, 3) for time in report.stage_times},
+        **_time_facts(report.stage_times),
     }
 
 
@@ -99,6 +103,7 @@ def analysis_as_json(cue_sheet_path: Path, analysis: Analysis, *, report_path: P
         "report": None if report_path is None else str(report_path),
         **_analysis_facts(analysis),
         "boundaries": boundaries,
+        **_time_facts(analysis.stage_times),
     }
 
 
@@ -329,6 +334,13 @@ def _sound_rows(rendered: RenderReport) -> list[Row]:
     loudness = f"{rendered.loudness_lufs:.1f} LUFS, peaks at {rendered.true_peak_db:.1f} dBTP"
     soundfont = f"{rendered.soundfont.name} ({rendered.soundfont.origin})"
     return [("loudness", loudness), ("soundfont", soundfont)]
+
+
+def _time_facts(stage_times: Sequence[StageTime]) -> Json:
+    return {
+        "seconds": {time.stage: round(time.duration_s, 3) for time in stage_times},
+        "cpu_seconds": {time.stage: round(time.cpu_s, 3) for time in stage_times},
+    }
 
 
 def _mux_facts(muxed: MuxReport) -> Json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -155,6 +156,16 @@ class FilmReport:
             return ()
         lengths_s = np.array([one.shot.end_s - one.shot.start_s for one in self.sheet.shots])
         return _likeliest(tuple(lengths_s @ self.shares / lengths_s.sum()))
+
+    @property
+    def senses(self) -> str:
+        """Which senses spoke, and in how many shots if not in all; without any, what that means."""
+        spoke = Counter(name for row in self.shot_rows for name in row.senses)
+        count = len(self.shot_rows)
+        told = [
+            name if shots == count else f"{name} ({shots} of {count} shots)" for name, shots in spoke.items()
+        ]
+        return ", ".join(told) or "none spoke, so every emotion is equally likely"
 
     @property
     def pictures(self) -> tuple[ShotPicture, ...]:

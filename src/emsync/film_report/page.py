@@ -44,7 +44,8 @@ _BOUNDARIES = """Each line is a cut; the higher, the more abrupt. The moments ke
 which the music will land a chord. The others were left out; the table below says why."""
 _MOMENTS = "Every boundary, and every moment that did not become one, with the reason."
 _SHOTS = """Every shot with its three likeliest emotions; valence and arousal are those of the curves at its middle."""
-_SENSES = " Senses says what was read: the image, the sound and whatever else was asked for."
+_SENSES = """ Senses says what spoke in the shot: image, sound, craft (light, colour and pace), faces, and speech and
+screen_text if they were asked for. Where none spoke, every emotion is equally likely."""
 _WORDS = " Words are what was said and what stood on the screen, as a machine read them; mistakes are likely."
 _TRUST = """Take this as a suggestion. A film's mood is more than six words, and the networks that read it are small;
 valence and arousal are more reliable than single emotions. What is wrong can be changed in the cue sheet, the file
@@ -107,6 +108,7 @@ def _facts(report: FilmReport) -> list[tuple[str, str]]:
     ]
     if report.likely:
         facts.append(("Likeliest", _shares(report.likely)))
+        facts.append(("Senses", escape(report.senses)))
     if report.analysis.decode_errors:
         facts.append(("Damage", f"{report.analysis.decode_errors} pieces skipped"))
     return facts

@@ -40,7 +40,7 @@ def save_picture(report: FilmReport, path: Path) -> None:
         if len(report.title) <= LONGEST_TITLE
         else f"{report.title[:LONGEST_TITLE]}\N{HORIZONTAL ELLIPSIS}"
     )
-    told = f"{title}  ({clock(report.sheet.duration_s)}, {len(report.sheet.shots)} shots)"
+    told = f"{title}  ({clock(report.sheet.duration_s)}, {len(report.sheet.shots)} shots)\nsenses: {report.senses}"
     figure.suptitle(told, parse_math=False, fontweight="bold")
     _draw_pictures(report, strip)
     emotions, affect, cuts = charts.subplots(3, 1, sharex=True, height_ratios=(1, 1, 0.9))

@@ -7,6 +7,7 @@ from emsync.emotion.features import FeatureExtractor
 from emsync.emotion.features.image import ImageFeatures, has_picture
 from emsync.emotion.features.sound import SoundFeatures, has_sound
 from emsync.emotion.head import EmotionHead, SenseReading
+from emsync.emotion.moments import Moments
 from emsync.emotion.sense import BATCH_PIECES, NamingSense, Sense
 from emsync.emotion.senses import SENSES, ImageSense, SoundSense
 from emsync.errors import WeightsError
@@ -213,6 +214,13 @@ def test_a_short_shot_takes_the_patch_around_it_but_none_further_off() -> None:
 def test_a_patch_of_another_kind_is_refused(bad: SoundPatch) -> None:
     with pytest.raises(ValueError, match=r"expected|finite"):
         classifier().accept_sound(bad)
+
+
+def test_features_that_come_in_order_are_not_copied() -> None:
+    """An hour of a film has 9 MB of them for each sense."""
+    values = np.zeros((3, 4), np.float16)
+    assert np.shares_memory(Moments.in_order([0.0, 1.0, 1.0], values).values, values)
+    assert Moments.in_order([1.0, 0.0], np.eye(2)).values.tolist() == [[0, 1], [1, 0]]
 
 
 def test_the_order_of_frames_does_not_matter() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from benchmarks.emotion.cost_table import cost_text
 
 from emsync.emotion.head import EMOTION_HEAD, EmotionHead
 from emsync.weights import load_weights
@@ -95,3 +96,15 @@ def test_the_table_of_class_affect_is_the_one_that_ships() -> None:
     for name, affect in zip(head.class_names, head.class_affect, strict=True):
         if affect.any():  # Neutral is written 0, without a decimal point
             assert numbers_of_row(name) == pytest.approx(affect)
+
+
+def test_the_cost_of_the_analysis_is_the_one_measured() -> None:
+    results = json.loads((ROOT / "benchmarks/results/analysis_cost.json").read_text("utf-8"))
+    assert cost_text(results) in (ROOT / "docs/emotion.md").read_text("utf-8")
+
+
+def test_memory_of_an_hour_is_that_of_a_minute_but_for_its_features() -> None:
+    """5 kB for each second of film is what the senses keep."""
+    results = json.loads((ROOT / "benchmarks/results/analysis_cost.json").read_text("utf-8"))
+    peaks_mb = {one["minutes"]: one["peak_memory_mb"] for one in results["lengths"]}
+    assert peaks_mb[60] < peaks_mb[1] + 2 * 0.005 * 3600

@@ -28,6 +28,14 @@ def test_a_row_has_the_three_likeliest_emotions_and_the_affect_at_its_middle() -
     assert (row.valence, row.arousal) == pytest.approx((0.35, -0.35))
 
 
+def test_a_sense_that_spoke_in_some_shots_tells_in_how_many() -> None:
+    report = made_up_report(3, senses=("image",))
+    shots = (replace(report.sheet.shots[0], senses=("image", "faces")), *report.sheet.shots[1:])
+    sheet = replace(report.sheet, shots=shots)
+    told = FilmReport(replace(report.analysis, cue_sheet=sheet), ()).senses
+    assert told == "image, faces (1 of 3 shots)"
+
+
 def test_moments_are_in_order_with_their_fate() -> None:
     report = made_up_report(4)
     asked_for = Boundary(5.0, 1.0, "user", "the door slams")

@@ -114,7 +114,13 @@ def test_moments_left_out_have_their_reason() -> None:
 
 def test_senses_are_a_column_where_they_are_known() -> None:
     assert "<td>image, sound</td>" in page(made_up_report(2, senses=("image", "sound")))
-    assert "Senses" not in page(made_up_report(2))
+    assert '<th scope="col">Senses</th>' not in page(made_up_report(2))
+
+
+def test_the_facts_tell_which_senses_spoke_and_what_it_means_if_none_did() -> None:
+    assert "<dt>Senses</dt><dd>image, sound</dd>" in page(made_up_report(2, senses=("image", "sound")))
+    told = "<dt>Senses</dt><dd>none spoke, so every emotion is equally likely</dd>"
+    assert told in page(made_up_report(2))
 
 
 def test_words_are_a_column_where_there_are_any_and_only_text() -> None:
