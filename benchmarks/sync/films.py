@@ -5,7 +5,7 @@ composer's doing and no detector's. All is drawn by seed.
 
 Shot lengths follow a log-normal distribution (Salt, Cinemetrics; Redfern, Statistica, fits the Dagum distribution
 instead). Its mean is that of the kind of film, its standard deviation 1.2 times the mean
-(Salt, https://forums.theregister.co.uk/user/40621/).
+(our choice, after Salt).
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ same figure by chance.
 
 Shot lengths of the made-up films are log-normal (Salt, Cinemetrics; Redfern, Statistica, fits the Dagum distribution
 instead), their standard deviation {DEVIATION_OF_MEAN} times the mean
-([Salt](https://forums.theregister.co.uk/user/40621/)), at least five frames long, at 24 frames a second so that cuts do
+(our choice, after Salt), at least five frames long, at 24 frames a second so that cuts do
 not lie on the grid of the music. Cuts get a random strength and are spotted with the options of the product: *cuts* are
 all of them, *boundaries* those kept. A film without a boundary is drawn again. Affect is drawn once a film. That films
 have been cut ever faster: Cutting, Brunick, DeLong, Iricinschi & Candan, i-Perception 2011.
