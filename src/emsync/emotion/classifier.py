@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from emsync.types import EmotionProbabilities, SampledFrame, Shot, ShotEmotion, 
 from emsync.weights import ASSETS, REINSTALL, load_weights
 
 IN_THE_BOX = SenseOptions()
+SHOTS_AT_ONCE = 128
+"""Shots that are judged together: their means and what the head makes of them take 30 kB each."""
 
 
 class EmotionClassifier:
@@ -78,16 +80,20 @@ class EmotionClassifier:
         patch that covers the shot's middle. Where no sense spoke every category is equally likely, and
         valence and arousal are 0.
         """
-        if not shots:
-            return ()
-        features = {
-            sense.name: sense.moments().of_shots(shots, reach_s=sense.reach_s) for sense in self._senses
-        }
+        moments = [(sense, sense.moments()) for sense in self._senses]
+        felt: list[ShotEmotion] = []
+        for first in range(0, len(shots), SHOTS_AT_ONCE):
+            some = shots[first : first + SHOTS_AT_ONCE]
+            of_senses = {one.name: heard.of_shots(some, reach_s=one.reach_s) for one, heard in moments}
+            felt.extend(self._felt_in(some, of_senses))
+        return tuple(felt)
+
+    def _felt_in(self, shots: Sequence[Shot], features: ShotFeatures) -> Iterator[ShotEmotion]:
         probabilities, affect = self._head.probabilities(features), self._head.affect(features)
         if not (np.isfinite(probabilities).all() and np.isfinite(affect).all()):
             raise WeightsError(f"The emotion probabilities are not finite. {REINSTALL}")
-        return tuple(
-            ShotEmotion(
+        for index, shot in enumerate(shots):
+            yield ShotEmotion(
                 shot,
                 EmotionProbabilities(tuple(float(value) for value in probabilities[index])),
                 valence=float(affect[index, 0]),
@@ -95,8 +101,6 @@ class EmotionClassifier:
                 senses=_spoke(features, index),
                 **self._words_in(shot),
             )
-            for index, shot in enumerate(shots)
-        )
 
     def _words_in(self, shot: Shot) -> dict[str, str]:
         """What the senses that read found in a shot, by sense."""

@@ -46,7 +46,8 @@ _MOMENTS = "Every boundary, and every moment that did not become one, with the r
 _SHOTS = """Every shot with its three likeliest emotions; valence and arousal are those of the curves at its middle."""
 _SENSES = """ Senses says what spoke in the shot: image, sound, craft (light, colour and pace), faces, and speech and
 screen_text if they were asked for. Where none spoke, every emotion is equally likely."""
-_WORDS = " Words are what was said and what stood on the screen, as a machine read them; mistakes are likely."
+_WORDS = """ Words are what was said and what stood on the screen, as a machine read them; mistakes are likely. A
+sentence stands in the shot that holds its middle, and may speak in its neighbours, too."""
 _TRUST = """Take this as a suggestion. A film's mood is more than six words, and the networks that read it are small;
 valence and arousal are more reliable than single emotions. What is wrong can be changed in the cue sheet, the file
 that was written with this report, before the music is composed."""

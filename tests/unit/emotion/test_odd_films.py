@@ -1,6 +1,7 @@
 """The shipped classifier on films that lack what a sense needs: it stays finite, fast, and says who spoke."""
 
 import time
+import tracemalloc
 from itertools import pairwise
 from pathlib import Path
 
@@ -103,3 +104,25 @@ def test_ten_thousand_cuts_are_judged_within_seconds(watcher: EmotionClassifier)
     assert len(shots) == 10_000
     assert len(curve.points) <= 2 + 2 * 400
     assert_sound(shots)
+
+
+def test_memory_does_not_grow_with_the_features_of_all_shots(watcher: EmotionClassifier) -> None:
+    """Their means would be 9 kB a shot, and what the head makes of them 30 kB."""
+    watcher.accept(SampledFrame(0.0, blobs(), 16 / 9))
+    watcher.accept_sound(SoundPatch(0.5, tone()))
+    shots = [Shot(float(start), start + 1.0) for start in range(3000)]
+    tracemalloc.start()
+    found = watcher.classify(shots)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(found) == 3000
+    assert peak_bytes < 20_000_000
+
+
+def test_a_shot_is_judged_alike_among_few_and_among_many(watcher: EmotionClassifier) -> None:
+    for time_s in range(4):
+        watcher.accept(SampledFrame(float(time_s), blobs(time_s), 16 / 9))
+    shots = [Shot(number * 0.01, number * 0.01 + 0.01) for number in range(400)]
+    among_many, alone = watcher.classify(shots)[300], watcher.classify(shots[300:301])[0]
+    assert among_many.probabilities.values == pytest.approx(alone.probabilities.values)
+    assert (among_many.valence, among_many.arousal) == pytest.approx((alone.valence, alone.arousal))
