@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emsync.music.model import ComposerModel
+from emsync.music.sampling import surprise_nats
 
 
 class ListeningModel:
@@ -46,15 +47,8 @@ class ListeningModel:
         """As the model's; tokens go through one by one so that each has its nats."""
         for place in range(tokens.shape[1]):
             if self._logits:
-                self._nats.append(nats_of(int(tokens[0, place]), self._logits[-1]))
+                self._nats.append(surprise_nats(self._logits[-1], int(tokens[0, place])))
             here = slice(place, place + 1)
             logits = self._model.step(tokens[:, here], conditions[:, here])
             self._logits.append(logits[0].copy())
         return logits
-
-
-def nats_of(token: int, logits: NDArray[np.float32]) -> float:
-    """-log softmax(logits)[token]."""
-    wide = logits.astype(np.float64)
-    most = wide.max()
-    return float(np.log(np.exp(wide - most).sum()) + most - wide[token])

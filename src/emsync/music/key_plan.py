@@ -9,6 +9,7 @@ prior. Mode is the strongest cue of valence there is (Hevner 1935; Gabrielsson &
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,9 +45,7 @@ class KeyPlan:
             asked: a key in place of the film's own; its mode, if it has one, overrides valence.
         """
         key = asked or self._key
-        major = 1 / (1 + np.exp(-2 * VALENCE_SHARPNESS * valence))
-        if key.mode is not None:
-            major = float(key.mode is Mode.MAJOR)
+        major = _major_share(valence) if key.mode is None else float(key.mode is Mode.MAJOR)
         prior = np.roll(np.log(np.array([major, 1 - major]) @ self._profiles), key.tonic)
         prior -= prior.mean()
         return np.asarray(np.where(self._is_pitched_on, self.strength * prior[self._classes], 0.0))
@@ -68,12 +67,17 @@ def tonic_of(notes: Notes, affect: AffectCurve) -> int:
     """
     pitched = notes[notes["group"] != InstrumentGroup.DRUMS]
     valences = affect.valence_at(pitched["onset_ticks"] * TICK_S)
-    major = 1 / (1 + np.exp(-2 * VALENCE_SHARPNESS * valences))
+    major = _major_share(valences)
     profiles = np.stack([np.array(one) / sum(one) for one in (MAJOR_PROFILE, MINOR_PROFILE)])
     log_profiles = np.log(np.stack((major, 1 - major), axis=1) @ profiles)  # (N, 12), tonic first
     degrees = (pitched["pitch"].astype(np.int64)[:, None] - np.arange(12)) % 12  # (N, 12 tonics)
     fits = np.take_along_axis(log_profiles, degrees, axis=1) * pitched["duration_ticks"][:, None]
     return int(fits.sum(axis=0).argmax())
+
+
+def _major_share(valence: float | Floats) -> Any:
+    """How much of the mixture of modes is major, in [0, 1], shape of `valence`."""
+    return 1 / (1 + np.exp(-2 * VALENCE_SHARPNESS * valence))
 
 
 def _pitch_classes(vocabulary: Vocabulary) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from benchmarks.sync.listening_model import ListeningModel, nats_of
+from benchmarks.sync.listening_model import ListeningModel
 from numpy.typing import NDArray
+
+from emsync.music.sampling import surprise_nats
 
 NATS = np.log([0.5, 0.25, 0.25]).astype(np.float32)
 
@@ -38,8 +40,8 @@ def listening() -> ListeningModel:
 
 
 def test_nats_are_minus_log_of_the_softmax() -> None:
-    assert nats_of(0, NATS + 100) == pytest.approx(np.log(2), abs=1e-5)
-    assert nats_of(2, NATS - 100) == pytest.approx(np.log(4), abs=1e-5)
+    assert surprise_nats(NATS + 100, 0) == pytest.approx(np.log(2), abs=1e-5)
+    assert surprise_nats(NATS - 100, 2) == pytest.approx(np.log(4), abs=1e-5)
 
 
 def test_every_token_but_the_first_has_nats_however_it_is_fed() -> None:

@@ -1,21 +1,20 @@
-"""What the tests of the paper's emotion classifier share."""
+"""What all unit tests share."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from importlib.util import find_spec
 
 import pytest
 
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Iterator[None]:
-    """Networks as small as those of tests are slower on two threads than on one."""
-    if find_spec("torch") is None:
+    """Networks as small as those of tests are slower on two threads of torch than on one."""
+    torch = sys.modules.get("torch")  # loaded by the modules that need it
+    if torch is None:
         yield
         return
-    import torch  # noqa: PLC0415
-
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
