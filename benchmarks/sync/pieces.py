@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from benchmarks.sync.films import Film, others_of_its_kind, without_boundaries
 from benchmarks.sync.listening_model import ListeningModel
+from benchmarks.sync.own_sound import chords_speak_s
 from benchmarks.sync.records import ANSWERS, FREE_BARS, NONE_GIVEN, Record
-from benchmarks.sync.sound import listen, rises_s
+from benchmarks.sync.sound import RISE_REACH_S, listen, rises_s
 
 import emsync.music
 from emsync.music.compose import compose_with
@@ -88,6 +89,7 @@ def measure(
         answers_s={
             name: _listed(before_the_ending(times, film)) for name, times in zip(ANSWERS, found, strict=True)
         },
+        speaks_s=_known(chords_speak_s(piece, film.sheet, film.boundaries_s, reach_s=RISE_REACH_S)),
         rises_s=_known(rises_s(heard.stems, heard.rate_hz, film.boundaries_s)),
         chance_rises_s=_known(rises_s(heard.stems, heard.rate_hz, elsewhere_s)),
         tokens=len(nats),

@@ -26,7 +26,8 @@ ANSWERS = ("announced", "struck", "audio_onsets", "audio_beats")
 class Record:
     """All that is kept of one piece. Times in seconds up to the end of what is measured; None for what is undefined.
 
-    `rises_s` has an entry per boundary, `chance_rises_s` one per boundary of the other films of its kind.
+    `speaks_s` and `rises_s` have an entry per boundary, `chance_rises_s` one per boundary of the other films of its
+    kind.
     """
 
     film: str
@@ -36,6 +37,7 @@ class Record:
     cuts_s: list[float]
     boundaries_s: list[float]
     answers_s: dict[str, list[float]]
+    speaks_s: list[float | None]
     rises_s: list[float | None]
     chance_rises_s: list[float | None]
     tokens: int

@@ -92,6 +92,7 @@ def on_time(records: Sequence[Record]) -> dict[str, Entry]:
         )
         for answer in ("announced", "struck")
     }
+    entries["speaks_within_30_ms"] = mean_entry(share_on_time(one.speaks_s) for one in records)
     entries["sound_rises_within_30_ms"] = mean_entry(share_on_time(one.rises_s) for one in records)
     entries["sound_rises_within_30_ms_shuffled"] = mean_entry(
         share_on_time(one.chance_rises_s) for one in records
@@ -99,11 +100,12 @@ def on_time(records: Sequence[Record]) -> dict[str, Entry]:
     return entries
 
 
-def share_on_time(rises_s: Sequence[float | None]) -> float:
-    """Rises within 30 ms / moments; a moment without a rise is not on time. NaN without a moment."""
-    if not rises_s:
+def share_on_time(offsets_s: Sequence[float | None]) -> float:
+    """Offsets of at most 30 ms / moments; a moment without an answer is not on time. NaN without a moment."""
+    if not offsets_s:
         return np.nan
-    return sum(rise is not None and abs(rise) <= IN_SOUND_S + 1e-9 for rise in rises_s) / len(rises_s)
+    on_time = [offset_s is not None and abs(offset_s) <= IN_SOUND_S + 1e-9 for offset_s in offsets_s]
+    return sum(on_time) / len(offsets_s)
 
 
 def music(figures: Iterable[Mapping[str, float | None]]) -> dict[str, Entry]:

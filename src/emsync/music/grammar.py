@@ -31,6 +31,7 @@ class Limits:
     voices: int = 14
     longest_note_ticks: int = 4 * TICKS_PER_S
     shortest_bar_ticks: int = TICKS_PER_S * 3 // 4
+    shortest_chord_ticks: int = TICKS_PER_S // 2
 
     def __post_init__(self) -> None:
         if min(self.voices_per_group, self.voices) < CHORD_PITCHES:
@@ -62,6 +63,7 @@ class Grammar:
         self.now_ticks = 0
         self.held: Mask = np.zeros(NOTE_COUNT, bool)
         self._onset_ticks = np.full(NOTE_COUNT, -1, np.int64)
+        self._chord_until_ticks = np.zeros(NOTE_COUNT, np.int64)
         self._group_of_note = group_of_note = np.arange(NOTE_COUNT) // PITCHES
         self._has_off = np.isin(group_of_note, [int(group) for group in vocabulary.off_groups])
         self.play(groups)
@@ -78,6 +80,7 @@ class Grammar:
         """The same state, which goes its own way from here on."""
         twin = copy.copy(self)
         twin._onset_ticks = self._onset_ticks.copy()
+        twin._chord_until_ticks = self._chord_until_ticks.copy()
         twin._chord_pitches = None if self._chord_pitches is None else set(self._chord_pitches)
         return twin
 
@@ -133,6 +136,17 @@ class Grammar:
             return mask
         self._allow_ons(mask, ons)
         self._allow_shifts(mask)
+        return mask
+
+    def chord_offs(self) -> Mask:
+        """OFFs of the pitches of a CHORD that sounds for less than `shortest_chord_ticks` yet, shape (V,).
+
+        The grammar allows them; whoever wants an announced chord to be heard leaves them out where anything else is
+        allowed.
+        """
+        mask = np.zeros(self.vocabulary.size, bool)
+        is_young = self.sounding & (self._chord_until_ticks > self.now_ticks)
+        mask[self.vocabulary.off.first : self.vocabulary.off.stop] = is_young[self._note_of_off]
         return mask
 
     def _bar_may_come(self, bar_required: bool) -> bool:
@@ -221,6 +235,7 @@ class Grammar:
 
     def _count_chord_pitch(self, index: int) -> None:
         if self._chord_pitches is not None and self._pitched[index]:
+            self._chord_until_ticks[index] = self.now_ticks + self.limits.shortest_chord_ticks
             self._chord_pitches.add(index % PITCHES)
             if len(self._chord_pitches) == CHORD_PITCHES:
                 self._chord_pitches = None

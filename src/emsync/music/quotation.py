@@ -9,6 +9,7 @@ import numpy as np
 
 from emsync.music.forced_events import ForcedEvent
 from emsync.music.form import Section
+from emsync.music.grammar import Limits
 from emsync.music.overlaps import without_overlaps
 from emsync.music.score_plan import ScorePlan
 from emsync.music.theme import Theme, in_key
@@ -47,7 +48,17 @@ def quote_theme(plan: ScorePlan, piece: Piece, section: Section, vocabulary: Voc
     notes = in_key(notes, plan.key_at(source.start_ticks), plan.key_at(section.start_ticks))
     if not len(notes):
         return nothing
-    return Quotation(tuple(_events_of(without_overlaps(notes), chords, vocabulary)), stop_ticks)
+    notes = without_overlaps(_with_first_held(notes, section.start_ticks, stop_ticks))
+    return Quotation(tuple(_events_of(notes, chords, vocabulary)), stop_ticks)
+
+
+def _with_first_held(notes: Notes, start_ticks: int, stop_ticks: int) -> Notes:
+    """The same notes, those struck at the start held for as long as a chord must be, up to the stop."""
+    held = notes.copy()
+    shortest = min(Limits().shortest_chord_ticks, stop_ticks - start_ticks)
+    first = notes["onset_ticks"] == start_ticks
+    held["duration_ticks"][first] = np.maximum(notes["duration_ticks"][first], shortest)
+    return held
 
 
 def _events_of(notes: Notes, chords_ticks: Iterable[int], vocabulary: Vocabulary) -> Iterator[ForcedEvent]:

@@ -240,7 +240,8 @@ class ScoreWriter:
             allowed = self._silent_until(self._stretch.begin_ticks)
         token = self._quote(allowed) if self._is_quoting else None
         if token is None:
-            token = self._forced.instead_of(self._sample(logits, allowed), self._grammar, allowed)
+            chosen = self._sample(logits, self._with_chords_held(allowed))
+            token = self._forced.instead_of(chosen, self._grammar, allowed)
         if token in self.vocabulary.time_shift:
             token = max(self._onto_the_grid(token), self._shift_towards(self._stretch.begin_ticks))
             limits = (
@@ -256,6 +257,16 @@ class ScoreWriter:
             )
             return min(token, self.vocabulary.shift_token(min(room, LONGEST_SHIFT_TICKS)))
         return token
+
+    def _with_chords_held(self, allowed: Mask) -> Mask:
+        """What is allowed without cutting a chord short, or all that is allowed if there is nothing else; shape (V,).
+
+        In `paper` mode nothing is held: the network does as it likes.
+        """
+        if self._options.sync is SyncMode.PAPER:
+            return allowed
+        held = allowed & ~self._grammar.chord_offs()
+        return held if held.any() else allowed
 
     def _sample(self, logits: Logits, allowed: Mask) -> int:
         """A token of the nucleus, the temperature risen where the nucleus stayed narrow."""

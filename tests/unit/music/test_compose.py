@@ -305,6 +305,27 @@ def test_of_several_candidates_for_a_chord_that_had_to_come_the_least_surprising
     assert surprise_of_chords(12) < surprise_of_chords(1) - 0.3
 
 
+@pytest.mark.parametrize(("sync", "is_held"), [("exact", True), ("beat", True), ("paper", False)])
+def test_the_chord_of_a_boundary_rings_for_half_a_second_unless_nothing_is_forced(
+    sync: str, is_held: bool
+) -> None:
+    restless = MadeUpModel()
+    restless.bias[EMSYNC.off.first : EMSYNC.off.stop] = 8
+    boundaries = tuple(range(2, 17, 2))
+    composition = compose_with(
+        restless,
+        cue_sheet_of(20, *boundaries),
+        ComposeOptions(affect_guidance=1.0, key_strength=0.0, sync=SyncMode(sync)),
+    )
+    notes = composition.notes[composition.notes["group"] != InstrumentGroup.DRUMS]
+    held = [
+        len(set(notes["pitch"][(notes["onset_ticks"] == chord) & (notes["duration_ticks"] >= 62)].tolist()))
+        >= 3
+        for chord in (hit.chord_onset_ticks for hit in composition.hits)
+    ]
+    assert all(held) == is_held
+
+
 def test_the_surprise_of_the_whole_piece_is_reported_for_each_token() -> None:
     model = MadeUpModel()
     composition = compose_with(model, cue_sheet_of(6, 3), ComposeOptions(affect_guidance=1.0))

@@ -345,6 +345,23 @@ def test_with_every_voice_taken_a_required_chord_first_makes_room(vocabulary: Vo
     assert "CHORD" in names_allowed(grammar, chord_required=True)
 
 
+def test_pitches_of_a_chord_are_young_for_half_a_second_and_other_notes_never() -> None:
+    chord = (
+        "ON PIANO 30",
+        "TIME_SHIFT 30",
+        "CHORD",
+        "ON PIANO 60",
+        "ON PIANO 64",
+        "ON PIANO 67",
+        "ON PIANO 70",
+    )
+    grammar = after(EMSYNC, *chord, "TIME_SHIFT 62")
+    young = [NAMES[EMSYNC][token] for token in np.flatnonzero(grammar.chord_offs())]
+    assert young == ["OFF PIANO 60", "OFF PIANO 64", "OFF PIANO 67"]
+    later = after(EMSYNC, *chord, "TIME_SHIFT 63")
+    assert not later.chord_offs().any()
+
+
 def test_with_every_voice_taken_only_drums_can_be_struck() -> None:
     grammar = after(EMSYNC, *VOICES, "TIME_SHIFT 100")
     struck = {name.split()[1] for name in names_allowed(grammar) if kind_of(name) == "ON"}

@@ -65,6 +65,15 @@ def test_only_the_chord_on_its_boundary_is_heard_there(measured: Record) -> None
     assert measured.chance_rises_s == [None]
 
 
+def test_a_piano_chord_on_its_boundary_speaks_at_once_and_a_chord_far_from_it_is_no_answer(
+    measured: Record,
+) -> None:
+    on_time, late = measured.speaks_s
+    assert on_time is not None
+    assert 0.0 <= on_time <= 0.015
+    assert late is None
+
+
 def test_onsets_are_heard_where_chords_are_struck(measured: Record) -> None:
     onsets_s = np.array(measured.answers_s["audio_onsets"])
     assert np.abs(onsets_s - 2.0).min() < 0.05

@@ -39,6 +39,7 @@ def record(
         cuts_s=[*boundaries_s, 19.0],
         boundaries_s=boundaries_s,
         answers_s=dict.fromkeys(ANSWERS, answers_s),
+        speaks_s=[0.0] * len(boundaries_s),
         rises_s=[0.0] * len(boundaries_s),
         chance_rises_s=[None],
         tokens=10,
