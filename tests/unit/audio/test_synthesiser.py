@@ -14,7 +14,7 @@ from sound_examples import RATE_HZ, Sound, control, level_at, make_midi, make_so
 from emsync.audio import synthesiser as module
 from emsync.audio.performance import read_performance
 from emsync.audio.soundfont import BUNDLED
-from emsync.audio.synthesiser import Substitution, Synthesiser, nearest_preset
+from emsync.audio.synthesiser import Substitution, Synthesiser, nearest_preset, played_ahead
 from emsync.errors import AudioError
 
 Messages = list[mido.Message]
@@ -115,6 +115,29 @@ def test_the_program_a_channel_starts_with_is_no_substitution(tmp_path: Path) ->
     player = Synthesiser(read_performance(make_midi(tmp_path / "a.mid", note(60))), BUNDLED, RATE_HZ)
     assert sound_of(player, 0.5).any()
     assert player.substitutions == ()
+
+
+def test_strings_play_ahead_and_their_program_change_with_them_and_others_do_not(tmp_path: Path) -> None:
+    strings, piano, drums = 3, 2, 9
+    path = tmp_path / "score.mid"
+    midi = mido.MidiFile(ticks_per_beat=500)
+    for channel in (strings, piano, drums):
+        track = mido.MidiTrack()
+        track.append(mido.Message("note_on", channel=channel, note=60, velocity=90, time=0))
+        track.append(mido.Message("note_off", channel=channel, note=60, time=500))
+        if channel == strings:
+            track.append(mido.Message("program_change", channel=channel, program=48))
+        track.append(mido.Message("note_on", channel=channel, note=64, velocity=90, time=0))
+        track.append(mido.Message("note_off", channel=channel, note=64, time=500))
+        midi.tracks.append(track)
+    midi.save(path)
+    by_channel: dict[int, list[tuple[str, float]]] = {strings: [], piano: [], drums: []}
+    for played in played_ahead(read_performance(path).messages):
+        by_channel[played.message.channel].append((played.message.type, round(played.time_s, 3)))
+    notes = ["note_on", "note_off", "note_on", "note_off"]
+    assert by_channel[piano] == by_channel[drums] == list(zip(notes, (0.0, 0.5, 0.5, 1.0), strict=True))
+    ahead = [("program_change", 0.485), ("note_on", 0.485), ("note_off", 0.5), ("note_off", 0.985)]
+    assert by_channel[strings] == [("note_on", 0.0), *ahead]
 
 
 def test_a_missing_program_is_played_by_its_family_first() -> None:
