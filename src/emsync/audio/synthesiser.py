@@ -34,8 +34,10 @@ STAND_INS = {29: 27, 30: 27, 40: 48, 41: 48, 42: 48, 43: 48}
 """Overdriven guitars by the clean one and solo strings by the ensemble, where the next number would be an effect."""
 STRING_ENSEMBLE = 48
 SPEAKS_AFTER_S = {STRING_ENSEMBLE: 0.015}
-"""How long after its onset a slow program is first heard; its notes are played as much ahead, as editors shift tracks of
-slow samples. Ours reach 15 dB below their loudest after 7 to 44 ms, half of the pitches within 16; pianos after 4 to 10."""
+"""How long after its onset a slow program is first heard; it is played as much ahead, as editors shift slow tracks.
+
+Its pitches come within 15 dB of their loudest after 7 to 44 ms, half of them within 16; those of the piano after 4 to 10.
+"""
 INSTALL = "install the synthesiser: pip install --no-deps tinysoundfont"
 
 
