@@ -36,7 +36,7 @@ STRING_ENSEMBLE = 48
 SPEAKS_AFTER_S = {STRING_ENSEMBLE: 0.015}
 """How long after its onset a slow program is first heard; it is played as much ahead, as editors shift slow tracks.
 
-Its pitches come within 15 dB of their loudest after 7 to 44 ms, half of them within 16; those of the piano after 4 to 10.
+Its pitches come within 15 dB of their loudest after 7 to 44 ms, half of them within 16; the piano's after 4 to 10.
 """
 INSTALL = "install the synthesiser: pip install --no-deps tinysoundfont"
 
