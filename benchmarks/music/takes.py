@@ -16,9 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from emsync.music.compose import compose_takes_with
+from emsync.music.compose import compose_takes
 from emsync.music.degenerate import PATTERNS, Music, densest_notes_per_s, faults
-from emsync.music.guidance import guidance_rows
 from emsync.music.takes import Takes
 from emsync.music.tokenizer import DEFAULT_VELOCITY
 from emsync.options import ComposeOptions
@@ -27,7 +26,7 @@ from emsync_train.affect_evaluator import AffectEvaluator
 from emsync_train.affect_fit import SOURCE_WEIGHTS
 from emsync_train.dataset import Shards
 from emsync_train.evaluation import music
-from emsync_train.evaluation.composing import Subject, film_of
+from emsync_train.evaluation.composing import film_of
 
 FILM_S = 20.0
 STRETCHES = 600
@@ -53,12 +52,11 @@ def songs(shards: Path) -> None:
 def films(count: int, takes: int) -> None:
     """Means over films of the first take and of the kept one."""
     options = ComposeOptions(takes=takes, threads=1)
-    model = Subject().load(len(guidance_rows(options)))
     rows, scores = [], []
     for number in range(count):
         film = film_of(number, duration_s=FILM_S)
         started_s = time.process_time()
-        made = compose_takes_with(model, film, replace(options, seed=number * takes))
+        made = compose_takes(film, replace(options, seed=number * takes))
         composed_s = time.process_time()
         chosen = Takes.of(made, film)
         scored_s = time.process_time()

@@ -5,7 +5,8 @@
 
 The graph is written by hand, node by node, because the fused operators that make decoding fast (attention
 over a cache that is updated in place, block-wise quantised matrices) have no counterpart in torch. Cosines
-and sines of the rotation are inputs, so that the host can give exact ones at any position of the music.
+and sines of the rotation are inputs, so that the host can give exact ones at any position of the music, and so is which
+of them each token takes: rows of a batch may stand at different positions.
 """
 
 from __future__ import annotations
@@ -41,11 +42,15 @@ _INT8_ACTIVATIONS = 4
 """`accuracy_level` of MatMulNBits that multiplies in int8, the only fast path for 8-bit weights on a CPU."""
 _CONTRIB = "com.microsoft"
 _OPSET, _CONTRIB_OPSET, _IR_VERSION = 18, 1, 9
+_INT8_PEAK, _SMALLEST_PEAK = 127, 1e-6
 _SCALE_CANDIDATES = np.linspace(0.75, 1.0, 11, dtype=np.float32)
 
 
 def build_graph(
-    config: ModelConfig, weights: Mapping[str, Weight], quantisation: Quantisation
+    config: ModelConfig,
+    weights: Mapping[str, Weight],
+    quantisation: Quantisation,
+    cache_peaks: Weight | None = None,
 ) -> onnx.ModelProto:
     """The decode step of one network, without metadata.
 
@@ -54,8 +59,10 @@ def build_graph(
         weights: the state dict of `Composer` as fp32 arrays.
         quantisation: how matrices are stored. Embedding, norms and the first layer of the condition encoder
             stay fp32. Under int4 the output layer takes 8 bits: less harm for a twentieth of the size.
+        cache_peaks: of `cache_range`, shape (layers, 2, heads, head size): the cache is kept in int8, scaled to
+            them. Without, it is fp32.
     """
-    return _ComposerGraph(config, weights, quantisation).build()
+    return _ComposerGraph(config, weights, quantisation, cache_peaks).build()
 
 
 def quantise(weight: Weight, bits: int) -> tuple[NDArray[np.uint8], Weight]:
@@ -152,10 +159,15 @@ class _ComposerGraph:
     """Builds the graph of one network from its state dict."""
 
     def __init__(
-        self, config: ModelConfig, weights: Mapping[str, Weight], quantisation: Quantisation
+        self,
+        config: ModelConfig,
+        weights: Mapping[str, Weight],
+        quantisation: Quantisation,
+        cache_peaks: Weight | None,
     ) -> None:
         self.config = config
         self.weights = weights
+        self.cache_peaks = cache_peaks
         self.graph = _Graph(quantisation)
 
     def build(self) -> onnx.ModelProto:
@@ -215,16 +227,32 @@ class _ComposerGraph:
         name = f"blocks.{layer}.attention"
         packed = self._linear(x, f"{name}.query_key_value")  # (B, T, 3 W): queries, keys, values
         cache = [f"past_key.{layer}", f"past_value.{layer}"]
-        places = ["last_place", "length", "cosines", "sines"]
+        places = ["last_place", "length", "cosines", "sines", "rotations"]
+        scales, kinds = self._cache_scales(layer)
         self.graph.fused(
             "GroupQueryAttention",
-            [packed, "", "", *cache, *places],
+            [packed, "", "", *cache, *places, *scales],
             [f"{name}.attended", f"present_key.{layer}", f"present_value.{layer}"],
             num_heads=self.config.heads,
             kv_num_heads=self.config.heads,
             do_rotary=1,
+            **kinds,
         )
         return self._linear(f"{name}.attended", f"{name}.output")
+
+    def _cache_scales(self, layer: int) -> tuple[list[str], dict[str, Any]]:
+        """Further inputs and attributes of an attention whose cache is int8: a scale per head and channel."""
+        if self.cache_peaks is None:
+            return [], {}
+        scales = []
+        for kind, peaks in zip(("key", "value"), self.cache_peaks[layer], strict=True):
+            scale = np.maximum(peaks, _SMALLEST_PEAK) / _INT8_PEAK
+            scales.append(
+                self.graph.constant(f"{kind}_scale.{layer}", scale[None, :, None].astype(np.float32))
+            )
+        kinds = {"k_quant_type": "PER_CHANNEL", "v_quant_type": "PER_CHANNEL", "kv_cache_bit_width": 8}
+        no_bias_and_sink = ["", ""]
+        return [*no_bias_and_sink, *scales], kinds
 
     def _condition_encoder(self) -> str:
         """The five small networks as one, and the instrument groups, (B, T, W).
@@ -353,12 +381,14 @@ class _ComposerGraph:
             helper.make_tensor_value_info("length", place, [1]),
             helper.make_tensor_value_info("cosines", real, [config.context, size // 2]),
             helper.make_tensor_value_info("sines", real, [config.context, size // 2]),
+            helper.make_tensor_value_info("rotations", whole, ["B", "T"]),
         ]
+        stored = real if self.cache_peaks is None else TensorProto.INT8
         outputs = [helper.make_tensor_value_info("logits", real, ["B", config.vocabulary_size])]
         for layer in range(config.layers):
             for kind in ("key", "value"):
-                inputs.append(helper.make_tensor_value_info(f"past_{kind}.{layer}", real, cache))
-                outputs.append(helper.make_tensor_value_info(f"present_{kind}.{layer}", real, cache))
+                inputs.append(helper.make_tensor_value_info(f"past_{kind}.{layer}", stored, cache))
+                outputs.append(helper.make_tensor_value_info(f"present_{kind}.{layer}", stored, cache))
         graph = helper.make_graph(self.graph.nodes, "composer", inputs, outputs, self.graph.constants)
         opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_CONTRIB, _CONTRIB_OPSET)]
         return helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="emsync")

@@ -1,6 +1,6 @@
 """From a trained composer to the ONNX graph that `emsync.music.model` decodes with.
 
-Command: python -m emsync_train.export --checkpoint RUN/weights.safetensors --out FILE [--quantisation int8]
+Command: python -m emsync_train.export --checkpoint RUN/weights.safetensors --out FILE [--calibrate SHARDS]
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from emsync.music.model import FORMAT
 from emsync.music.vocabulary import VOCABULARIES
 from emsync.output_file import atomic_output
 from emsync.weights import ASSETS, COMPOSER, register_weights
+from emsync_train.cache_range import CachePeaks, cache_peaks, calibration_batches
+from emsync_train.dataset import Shards
 from emsync_train.decode_graph import Quantisation, build_graph
 from emsync_train.model import ROPE_BASE, Composer
 from emsync_train.model_config import ModelConfig
@@ -31,7 +33,12 @@ SHIPPED_NAME = "composer.onnx"
 
 
 def export(
-    model: Composer, path: Path, *, metadata: Mapping[str, str], quantisation: Quantisation = "int8"
+    model: Composer,
+    path: Path,
+    *,
+    metadata: Mapping[str, str],
+    quantisation: Quantisation = "int8",
+    peaks: CachePeaks | None = None,
 ) -> None:
     """Write the network as one ONNX file; the same weights give the same bytes.
 
@@ -41,15 +48,16 @@ def export(
         metadata: `vocabulary` (a name of `VOCABULARIES`, required) and anything else worth keeping, such
             as the training run; the sizes of the network are added.
         quantisation: how matrices are stored, see `build_graph`.
+        peaks: of `cache_range.cache_peaks`; with them the KV cache is int8, without fp32.
     Raises: ValueError if the vocabulary is unknown or has another size than the network, or if the network is
         of a kind that the decode engine does not run (`configs/paper.toml` and some ablations).
     """
     _check_kind(model.config)
     if quantisation not in get_args(Quantisation):
         raise ValueError(f"quantisation must be one of {get_args(Quantisation)}, not {quantisation!r}")
-    properties = _properties(model.config, metadata, quantisation)
+    properties = _properties(model.config, metadata, quantisation, "fp32" if peaks is None else "int8")
     weights = {name: tensor.detach().float().cpu().numpy() for name, tensor in model.state_dict().items()}
-    proto = build_graph(model.config, weights, quantisation)
+    proto = build_graph(model.config, weights, quantisation, peaks)
     helper.set_model_props(proto, dict(sorted(properties.items())))
     onnx.checker.check_model(proto)
     with atomic_output(path, overwrite=True) as temporary:
@@ -64,7 +72,9 @@ def _check_kind(config: ModelConfig) -> None:
             raise ValueError(f"a network with {name} {getattr(config, name)!r} cannot be exported")
 
 
-def _properties(config: ModelConfig, metadata: Mapping[str, str], quantisation: str) -> dict[str, str]:
+def _properties(
+    config: ModelConfig, metadata: Mapping[str, str], quantisation: str, cache: str
+) -> dict[str, str]:
     """Everything the runtime must know, as text."""
     vocabulary = VOCABULARIES.get(metadata.get("vocabulary", ""))
     if vocabulary is None:
@@ -76,7 +86,13 @@ def _properties(config: ModelConfig, metadata: Mapping[str, str], quantisation: 
         )
     kinds = {"dropout", "positions", "conditioning", "norm", "activation", "tied_output"}
     sizes = {name: str(value) for name, value in asdict(config).items() if name not in kinds}
-    facts = {**sizes, "format": FORMAT, "quantisation": quantisation, "rope_base": str(ROPE_BASE)}
+    facts = {
+        **sizes,
+        "format": FORMAT,
+        "quantisation": quantisation,
+        "cache": cache,
+        "rope_base": str(ROPE_BASE),
+    }
     clash = facts.keys() & metadata.keys()
     if clash:
         raise ValueError(f"metadata must not set {sorted(clash)}: they follow from the network")
@@ -113,6 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     place.add_argument("--out", type=Path, help="the ONNX file to write")
     place.add_argument("--ship", action="store_true", help="write and register the weights of the package")
     parser.add_argument("--quantisation", choices=get_args(Quantisation), default="int8")
+    parser.add_argument("--calibrate", type=Path, help="shard folder; the KV cache is then kept in int8")
     parser.add_argument("--run", help="training run id to note in the file; else the name of the run folder")
     options = parser.parse_args(arguments)
     try:
@@ -123,7 +140,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "tokens_sha256": str(settings.get("tokens_sha256", "")),
         }
         path = ASSETS / SHIPPED_NAME if options.ship else options.out
-        export(model, path, metadata=metadata, quantisation=options.quantisation)
+        peaks = None
+        if options.calibrate:
+            peaks = cache_peaks(model, calibration_batches(Shards(options.calibrate), settings))
+        export(model, path, metadata=metadata, quantisation=options.quantisation, peaks=peaks)
         if options.ship:
             register_weights(COMPOSER, (SHIPPED_NAME,))
     except (EmsyncError, ValueError) as error:

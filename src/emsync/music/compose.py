@@ -6,8 +6,9 @@ planned bars (`score.py`); what is planned is in `score_plan.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from emsync.music.dynamics import shape_dynamics
 from emsync.music.form import named
 from emsync.music.guidance import guidance_rows
 from emsync.music.hits import hits_of
+from emsync.music.lanes import write_together
 from emsync.music.model import ComposerModel
 from emsync.music.next_token import NextToken
 from emsync.music.score import ScoreWriter
@@ -22,6 +24,9 @@ from emsync.music.score_plan import ScorePlan
 from emsync.options import ComposeOptions
 from emsync.types import Composition, CueSheet
 from emsync.weights import COMPOSER, load_weights, weights_entry
+
+MOST_TOGETHER = 4
+"""Takes written side by side; more would need memory for their caches and gain little."""
 
 
 def compose(
@@ -45,40 +50,54 @@ def compose_takes(
     *,
     on_progress: Callable[[float], None] | None = None,
 ) -> tuple[Composition, ...]:
-    """`options.takes` pieces for a cue sheet, each the one that `compose` gives for its seed; one load of the weights.
+    """`options.takes` pieces for a cue sheet, one for each of `take_seeds`, `MOST_TOGETHER` of them side by side.
 
+    The same options give the same takes. What one of their seeds gives alone may be another piece: see `lanes`.
     Raises: as `compose`; ValueError for fewer than one take.
     """
-    batch = len(guidance_rows(options))
-    model = ComposerModel.load(load_weights(COMPOSER), threads=options.threads, batch=batch)
-    sha256 = weights_entry(COMPOSER).sha256
-    return compose_takes_with(model, cue_sheet, options, weights_sha256=sha256, on_progress=on_progress)
+    seeds, weights, sha256 = take_seeds(options), load_weights(COMPOSER), weights_entry(COMPOSER).sha256
+    made: list[Composition] = []
+    for first in range(0, len(seeds), MOST_TOGETHER):
+        together = seeds[first : first + MOST_TOGETHER]
+
+        def tell(part: float, done: int = len(made), share: int = len(together)) -> None:
+            if on_progress is not None:
+                on_progress((done + part * share) / len(seeds))
+
+        batch = len(guidance_rows(options)) * len(together)
+        model = ComposerModel.load(weights, threads=options.threads, batch=batch)
+        made += compose_together(model, cue_sheet, options, together, weights_sha256=sha256, on_progress=tell)
+    return tuple(made)
 
 
-def compose_takes_with(
-    model: NextToken,
+def compose_together(
+    model: ComposerModel,
     cue_sheet: CueSheet,
     options: ComposeOptions,
+    seeds: Sequence[int],
     *,
     weights_sha256: str = "",
     on_progress: Callable[[float], None] | None = None,
 ) -> tuple[Composition, ...]:
-    """Compose all takes with a model that is already loaded, one after another; seeds as in `take_seeds`."""
-    seeds = take_seeds(options)
+    """One piece for each seed, with a model whose batch has the guidance rows of all of them."""
+    parts = [0.0] * len(seeds)
 
-    def told(done: int) -> Callable[[float], None] | None:
-        return None if on_progress is None else lambda part: on_progress((done + part) / len(seeds))
-
-    return tuple(
-        compose_with(
-            model,
+    def writer_of(place: int) -> Callable[[NextToken], Composition]:
+        return lambda lane: compose_with(
+            lane,
             cue_sheet,
-            replace(options, seed=seed),
+            replace(options, seed=seeds[place]),
             weights_sha256=weights_sha256,
-            on_progress=told(done),
+            on_progress=partial(parts.__setitem__, place),
         )
-        for done, seed in enumerate(seeds)
-    )
+
+    def tell() -> None:
+        if on_progress is not None:
+            on_progress(sum(parts) / len(parts))
+
+    made = write_together(model, [writer_of(place) for place in range(len(seeds))], on_step=tell)
+    tell()
+    return made
 
 
 def take_seeds(options: ComposeOptions) -> range:

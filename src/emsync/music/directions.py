@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 
 from emsync.control import Key, checked_density
@@ -37,7 +38,7 @@ class Asked:
         }
         return replace(self, **named)
 
-    @property
+    @cached_property
     def groups(self) -> frozenset[InstrumentGroup]:
         """Who may play."""
         return frozenset(InstrumentGroup if self.instruments is None else self.instruments)

@@ -64,6 +64,8 @@ class ForcedEvents:
             allowed: what the grammar allows now, shape (V,).
         """
         due = [event.token for event in self.events if event.ticks == grammar.now_ticks]
+        if not due:
+            return chosen
         for release in self._releases(due, grammar):
             if allowed[release]:
                 return release

@@ -65,6 +65,7 @@ class Grammar:
         self._onset_ticks = np.full(NOTE_COUNT, -1, np.int64)
         self._chord_until_ticks = np.zeros(NOTE_COUNT, np.int64)
         self._group_of_note = group_of_note = np.arange(NOTE_COUNT) // PITCHES
+        self._playing: frozenset[InstrumentGroup] | None = None
         self._has_off = np.isin(group_of_note, [int(group) for group in vocabulary.off_groups])
         self.play(groups)
         self._note_of_off = vocabulary.notes_of(np.arange(vocabulary.off.first, vocabulary.off.stop))
@@ -86,8 +87,11 @@ class Grammar:
 
     def play(self, groups: frozenset[InstrumentGroup]) -> None:
         """From now on only `groups` play; what others sound is released next. Raises: ValueError without pitches."""
+        if groups is self._playing:
+            return
         if not groups - {InstrumentGroup.DRUMS}:
             raise ValueError("at least one group with pitches must play")
+        self._playing = groups
         self._plays = np.isin(self._group_of_note, [int(group) for group in groups])
 
     def sounds_beside(self, groups: frozenset[InstrumentGroup]) -> bool:
@@ -125,7 +129,7 @@ class Grammar:
             mask[vocabulary.off.first : vocabulary.off.stop] &= overdue[self._note_of_off]
             if mask.any():
                 return mask
-        has_room = bool(self._chord_notes(ons, set()).any())
+        has_room = self._rank < 3 and bool(self._chord_notes(ons, set()).any())
         if self._rank < 2 and (has_room or not chord_required):
             mask[vocabulary.special("BAR")] = self._bar_may_come(bar_required)
         if bar_required:

@@ -1,8 +1,9 @@
 """The composer network at work: ONNX Runtime over a KV cache that is updated in place.
 
-The cache is a line of `context` places. A token fills the next place; when the line is full, its oldest
+Each row of the batch has a line of `context` places. A token fills the next place; when a line is full, its oldest
 quarter is dropped and the rest moves to the front. Keys were rotated by the position of their token in the
 music, not by their place, and only differences of positions count, so nothing has to be computed again.
+Rows are independent: each may be longer than another, be taken back, or begin anew.
 """
 
 from __future__ import annotations
@@ -22,16 +23,18 @@ from emsync.errors import WeightsError
 from emsync.music.conditions import Condition
 from emsync.music.vocabulary import VOCABULARIES
 
-FORMAT = "emsync-composer-2"
+FORMAT = "emsync-composer-3"
 """What this runtime reads; `emsync_train.export` writes it."""
 CONDITION_COUNT = len(Condition)
+CACHE_TYPES: dict[str, np.dtype[Any]] = {"fp32": np.dtype(np.float32), "int8": np.dtype(np.int8)}
 MOST_THREADS = 4
 ONE_THREAD_BYTES = 8_000_000
 """Up to this size of weights times batch, one thread is as fast as two and leaves the other core free."""
 LONGEST_FEED = 256
 """Tokens that go through the network at once; bounds the memory of a long prefill."""
+ALL_ROWS = slice(None)
 _DROPPED_PART = 4
-"""A full cache drops one place in this many; moving the rest costs a 37 M network 0.03 ms a token."""
+"""A full line drops one place in this many; moving the rest costs a 37 M network 0.03 ms a token."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class _Sizes:
     layers: int
     heads: int
     width: int
+    cache: str
 
     @classmethod
     def of(cls, name: str, properties: Mapping[str, str]) -> _Sizes:
@@ -58,8 +62,11 @@ class _Sizes:
                 vocabulary=properties["vocabulary"],
                 horizon_s=float(properties["horizon_s"]),
                 rope_base=float(properties["rope_base"]),
+                cache=properties["cache"],
                 **{key: int(properties[key]) for key in whole},
             )
+            if sizes.cache not in CACHE_TYPES:
+                raise ValueError(f"unknown cache {sizes.cache!r}")
         except (KeyError, ValueError) as error:
             raise WeightsError(f"{name}: damaged metadata ({error}); install emsync again") from error
         vocabulary = VOCABULARIES.get(sizes.vocabulary)
@@ -72,22 +79,22 @@ class _Sizes:
 
 
 class ComposerModel:
-    """Next-token logits, one step after another, for `batch` pieces that advance together.
+    """Next-token logits, one step after another, for the `batch` rows of one piece or of several.
 
-    One instance serves one thread. `step` allocates nothing that grows with the music.
+    One instance serves one thread at a time. `step` allocates nothing that grows with the music. `position`,
+    `truncate` and `reset` are about all rows or about those of a slice, which must stand at one position.
     """
 
     def __init__(self, session: onnxruntime.InferenceSession, sizes: _Sizes, batch: int) -> None:
         self._session = session
-        self._batch = batch
-        self._length = 0
-        self._first_position = 0
+        self.batch = batch
+        self._lengths = np.zeros(batch, np.int64)
+        self._first_positions = np.zeros(batch, np.int64)
         self.vocabulary_name = sizes.vocabulary
         self.vocabulary_size = sizes.vocabulary_size
         self.context = sizes.context
         self.horizon_s = sizes.horizon_s
         self._memory = _Memory.of(sizes, batch)
-        self._memory.rotate_from(0)
         self._single = _Feed(session, self._memory, 1)
 
     @classmethod
@@ -97,7 +104,7 @@ class ComposerModel:
         Args:
             weights: the ONNX file, or its content. Its hash is the business of `emsync.weights`.
             threads: for one step; 0 chooses.
-            batch: pieces decoded side by side, at least 1.
+            batch: rows decoded side by side, at least 1.
         Raises: WeightsError if the file is missing, damaged, or made for a vocabulary unknown here.
         """
         if batch < 1 or threads < 0:
@@ -117,21 +124,22 @@ class ComposerModel:
     @property
     def position(self) -> int:
         """Tokens fed so far, those that left the window included."""
-        return self._first_position + self._length
+        return self.position_of(ALL_ROWS)
 
     @property
     def first_position(self) -> int:
         """Position of the oldest token still in the window; `truncate` reaches back this far."""
-        return self._first_position
+        return int(self._first_positions[0])
 
-    def reset(self) -> None:
+    def position_of(self, rows: slice) -> int:
+        """Tokens fed so far to some rows."""
+        return int((self._first_positions + self._lengths)[rows][0])
+
+    def reset(self, rows: slice = ALL_ROWS) -> None:
         """Forget everything."""
-        self._length = 0
-        if self._first_position:
-            self._first_position = 0
-            self._memory.rotate_from(0)
+        self._lengths[rows] = self._first_positions[rows] = 0
 
-    def truncate(self, position: int) -> None:
+    def truncate(self, position: int, rows: slice = ALL_ROWS) -> None:
         """Take back the newest tokens, so that `position` tokens count as fed.
 
         Costs nothing. Steps after it give what they gave the first time, unless the window slid in between:
@@ -139,11 +147,10 @@ class ComposerModel:
 
         Raises: ValueError if `position` lies before the window or in the future.
         """
-        if not self._first_position <= position <= self.position:
-            raise ValueError(
-                f"position {position} is outside the window {self._first_position}..{self.position}"
-            )
-        self._length = position - self._first_position
+        first, newest = int(self._first_positions[rows].max()), self.position_of(rows)
+        if not first <= position <= newest:
+            raise ValueError(f"position {position} is outside the window {first}..{newest}")
+        self._lengths[rows] = position - self._first_positions[rows]
 
     def step(self, tokens: NDArray[np.int64], conditions: NDArray[np.float32]) -> NDArray[np.float32]:
         """Feed tokens after those fed before; slide the window as often as needed.
@@ -158,17 +165,16 @@ class ComposerModel:
         self._check(tokens, conditions)
         fed, total = 0, tokens.shape[1]
         while fed < total:
-            if self._length == self.context:
-                self._slide()
-            count = min(total - fed, self.context - self._length, LONGEST_FEED)
+            self._slide()
+            count = min(total - fed, self.context - int(self._lengths.max()), LONGEST_FEED)
             self._feed(tokens[:, fed : fed + count], conditions[:, fed : fed + count])
-            self._length += count
+            self._lengths += count
             fed += count
         return self._memory.logits.copy()
 
     def _check(self, tokens: NDArray[np.int64], conditions: NDArray[np.float32]) -> None:
-        if tokens.ndim != 2 or tokens.shape[0] != self._batch or tokens.shape[1] < 1:
-            raise ValueError(f"tokens must have shape ({self._batch}, T >= 1), got {tokens.shape}")
+        if tokens.ndim != 2 or tokens.shape[0] != self.batch or tokens.shape[1] < 1:
+            raise ValueError(f"tokens must have shape ({self.batch}, T >= 1), got {tokens.shape}")
         if conditions.shape != (*tokens.shape, CONDITION_COUNT):
             expected = (*tokens.shape, CONDITION_COUNT)
             raise ValueError(f"conditions must have shape {expected}, got {conditions.shape}")
@@ -183,33 +189,35 @@ class ComposerModel:
         """Feed tokens for which there is place."""
         count = tokens.shape[1]
         if count == 1:
-            self._single.run(tokens, conditions, self._length)
-        elif self._length == 0 or self._batch == 1:
-            _Feed(self._session, self._memory, count).run(tokens, conditions, self._length)
+            self._single.run(tokens, conditions, self._lengths, self._first_positions)
+        elif self.batch == 1 or not self._lengths.any():
+            feed = _Feed(self._session, self._memory, count)
+            feed.run(tokens, conditions, self._lengths, self._first_positions)
         else:  # GroupQueryAttention takes several tokens after others for one piece only
-            for row in range(self._batch):
+            for row in range(self.batch):
+                part = slice(row, row + 1)
                 feed = _Feed(self._session, self._memory.row(row), count)
-                feed.run(tokens[row : row + 1], conditions[row : row + 1], self._length)
+                feed.run(tokens[part], conditions[part], self._lengths[part], self._first_positions[part])
 
     def _slide(self) -> None:
-        """Drop the oldest places of the full cache and move the rest to the front."""
+        """Drop the oldest places of every full line and move the rest to the front."""
         dropped = math.ceil(self.context / _DROPPED_PART)
-        self._memory.drop(dropped)
-        self._first_position += dropped
-        self._length -= dropped
-        self._memory.rotate_from(self._first_position)
+        for row in np.flatnonzero(self._lengths == self.context):
+            self._memory.row(int(row)).drop(dropped)
+            self._first_positions[row] += dropped
+            self._lengths[row] -= dropped
 
 
 @dataclass(frozen=True)
 class _Memory:
     """Buffers that live as long as the model; ONNX Runtime reads and writes them where they lie."""
 
-    cache: NDArray[np.float32]
-    """Keys and values, shape (layers, 2, B, heads, context, head size)."""
+    cache: NDArray[Any]
+    """Keys and values, float32 or int8, shape (layers, 2, B, heads, context, head size)."""
     frequencies: NDArray[np.float64]
     """Radians per position, shape (head size / 2,)."""
     cosines: NDArray[np.float32]
-    """Of the rotation at each place, shape (context, head size / 2)."""
+    """Of the rotations that a step needs, in its first rows, shape (context, head size / 2)."""
     sines: NDArray[np.float32]
     logits: NDArray[np.float32]
     """Shape (B, V)."""
@@ -217,25 +225,27 @@ class _Memory:
     @classmethod
     def of(cls, sizes: _Sizes, batch: int) -> _Memory:
         head_size = sizes.width // sizes.heads
+        places = max(sizes.context, batch)
         return cls(
-            cache=np.zeros((sizes.layers, 2, batch, sizes.heads, sizes.context, head_size), np.float32),
+            cache=np.zeros(
+                (sizes.layers, 2, batch, sizes.heads, sizes.context, head_size), CACHE_TYPES[sizes.cache]
+            ),
             frequencies=sizes.rope_base ** (-np.arange(0, head_size, 2) / head_size),
-            cosines=np.empty((sizes.context, head_size // 2), np.float32),
-            sines=np.empty((sizes.context, head_size // 2), np.float32),
+            cosines=np.empty((places, head_size // 2), np.float32),
+            sines=np.empty((places, head_size // 2), np.float32),
             logits=np.empty((batch, sizes.vocabulary_size), np.float32),
         )
 
     def row(self, row: int) -> _Memory:
-        """The part of one piece of the batch; the same memory, batch 1."""
+        """The part of one row of the batch; the same memory, batch 1."""
         part = slice(row, row + 1)
         return replace(self, cache=self.cache[:, :, part], logits=self.logits[part])
 
-    def rotate_from(self, first_position: int) -> None:
-        """Give the places the positions `first_position` and on; angles in fp64 stay exact for hours."""
-        positions = np.arange(first_position, first_position + len(self.cosines))
+    def rotate_to(self, positions: NDArray[np.int64]) -> None:
+        """Prepare the rotations of some positions, shape (N,); angles in fp64 stay exact for hours."""
         angles = positions[:, None] * self.frequencies
-        self.cosines[:] = np.cos(angles)
-        self.sines[:] = np.sin(angles)
+        self.cosines[: len(positions)] = np.cos(angles)
+        self.sines[: len(positions)] = np.sin(angles)
 
     def drop(self, count: int) -> None:
         """Move what lies after the first `count` places to the front, in pieces that do not overlap."""
@@ -250,13 +260,14 @@ class _Feed:
 
     def __init__(self, session: onnxruntime.InferenceSession, memory: _Memory, count: int) -> None:
         batch = memory.logits.shape[0]
-        self._session = session
-        self._count = count
+        self._session, self._memory, self._count = session, memory, count
         self._tokens = np.zeros((batch, count), np.int64)
         self._conditions = np.zeros((batch, count, CONDITION_COUNT), np.float32)
         self._present = np.zeros((batch, count, CONDITION_COUNT), np.float32)
         self._last_place = np.zeros(batch, np.int32)
         self._length = np.zeros(1, np.int32)
+        self._rotations = np.zeros((batch, count), np.int64)
+        self._rotations[:] = np.arange(count) if count > 1 else np.arange(batch)[:, None]
         self._binding = session.io_binding()
         inputs: dict[str, NDArray[Any]] = {
             "tokens": self._tokens,
@@ -266,6 +277,7 @@ class _Feed:
             "length": self._length,
             "cosines": memory.cosines,
             "sines": memory.sines,
+            "rotations": self._rotations,
         }
         for name, array in inputs.items():
             self._binding.bind_ortvalue_input(name, _share(array))
@@ -276,15 +288,26 @@ class _Feed:
                 self._binding.bind_ortvalue_input(f"past_{kind}.{layer}", buffer)
                 self._binding.bind_ortvalue_output(f"present_{kind}.{layer}", buffer)
 
-    def run(self, tokens: NDArray[np.int64], conditions: NDArray[np.float32], length: int) -> None:
-        """Put the tokens at the places `length` and on; their logits land in the memory."""
+    def run(
+        self,
+        tokens: NDArray[np.int64],
+        conditions: NDArray[np.float32],
+        lengths: NDArray[np.int64],
+        first_positions: NDArray[np.int64],
+    ) -> None:
+        """Put each row's tokens at its places `lengths` and on; their logits land in the memory.
+
+        Several tokens at once: rows must stand at one position.
+        """
         self._tokens[:] = tokens
         missing = np.isnan(conditions)
         self._conditions[:] = conditions
         self._conditions[missing] = 0.0
         np.logical_not(missing, out=self._present, casting="unsafe")
-        self._last_place[:] = length + self._count - 1
-        self._length[:] = length + self._count
+        self._last_place[:] = lengths + (self._count - 1)
+        self._length[:] = lengths.max() + self._count
+        positions = first_positions + lengths
+        self._memory.rotate_to(positions if self._count == 1 else positions[0] + np.arange(self._count))
         self._session.run_with_iobinding(self._binding)
 
 

@@ -11,8 +11,13 @@ from numpy.typing import NDArray
 class NextToken(Protocol):
     """What composing asks of a network; `ComposerModel` is the one that comes with the package."""
 
-    vocabulary_name: str
-    horizon_s: float
+    @property
+    def vocabulary_name(self) -> str:
+        """Of the tokens."""
+
+    @property
+    def horizon_s(self) -> float:
+        """Largest offset that it was told in training."""
 
     @property
     def position(self) -> int:

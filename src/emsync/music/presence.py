@@ -32,6 +32,7 @@ class PresenceShaping:
         notes = np.clip(vocabulary.notes_of(tokens), 0, NOTE_COUNT - 1)
         groups = np.where(vocabulary.is_on(tokens), notes // PITCHES, -1)
         self._is_on_of = groups[None] == np.arange(len(InstrumentGroup))[:, None]  # (5, V)
+        self._nothing = np.zeros(vocabulary.size)
         self._heard_ticks = np.zeros(len(InstrumentGroup))
 
     def copy(self) -> PresenceShaping:
@@ -50,6 +51,8 @@ class PresenceShaping:
     def bias(self, now_ticks: int) -> Floats:
         """What is added to the logits, shape (V,): 0 or more at ONs of groups that are waited for, 0 elsewhere."""
         asked = [int(group) for group in self._asked_at(now_ticks) or ()]
+        if not asked:
+            return self._nothing
         silent_s = (now_ticks - self._heard_ticks[asked]) / TICKS_PER_S
         push = np.clip(PUSH_PER_S * (silent_s - PATIENCE_S), 0.0, LARGEST_PUSH)
         return np.asarray(push @ self._is_on_of[asked])

@@ -50,11 +50,11 @@ def nucleus(distribution: Floats, top_p: float) -> NDArray[np.int64]:
     """
     if not 0 < top_p <= 1:
         raise ValueError(f"top-p must lie in (0, 1], not {top_p}")
-    order = np.argsort(-distribution, kind="stable")
+    possible = np.flatnonzero(distribution)
+    order = possible[np.argsort(-distribution[possible], kind="stable")]
     held = np.cumsum(distribution[order])
     size = int(np.searchsorted(held, top_p - 1e-12)) + 1
-    possible = int(np.count_nonzero(distribution))
-    return order[: min(size, possible)]
+    return order[:size]
 
 
 def draw(distribution: Floats, candidates: NDArray[np.int64], rng: np.random.Generator) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -78,6 +79,7 @@ class ScoreWriter:
         )
         self._shapings = shapings_of(self.vocabulary, plan)
         self._guided = GuidedModel(model, plan.options)
+        self._told_at = lru_cache(maxsize=4)(self._tell)  # many tokens lie on one tick
         self._next_asked = self._next_bar = self._narrow_steps = 0
         self._tokens: list[int] = []
         self._nats = 0.0
@@ -128,15 +130,17 @@ class ScoreWriter:
     def listen(self) -> Logits:
         """Hear the music before the stretch; logits of what comes next. `write` begins with it."""
         before = self._stretch.before
-        conditions = []
-        for token in before:
+        told = []
+        for place, token in enumerate(before):
             self._answer(token)
-            conditions.append(self._hear(token))
+            self._append(token)
+            if place >= len(before) - LONGEST_PREFILL:
+                told.append(self._told())
         begin_ticks, asked_ticks = self._stretch.begin_ticks, np.array(self._plan.asked_ticks)
         passed = min(int(np.searchsorted(asked_ticks, begin_ticks)), len(asked_ticks) - 1)
         self._next_asked = max(self._next_asked, passed)
         self._next_bar = int(np.searchsorted(self._plan.bars.bars_ticks, begin_ticks))
-        return self._logits(before[-LONGEST_PREFILL:], np.stack(conditions[-LONGEST_PREFILL:], axis=1))
+        return self._logits(before[-LONGEST_PREFILL:], np.stack(told, axis=1))
 
     def surprises_nats(self, tokens: Sequence[int]) -> list[float]:
         """Take tokens that are there already, one by one: how much each surprised the network, guidance aside."""
@@ -355,17 +359,22 @@ class ScoreWriter:
 
     def _feed(self, token: int) -> Logits:
         """Append a token and return the logits of the next, under the conditions of the music's time now."""
-        return self._logits((token,), self._hear(token)[:, None])
+        self._append(token)
+        return self._logits((token,), self._told()[:, None])
 
-    def _hear(self, token: int) -> Logits:
-        """Append a token; what each row of the batch is told with it, shape (B, 11)."""
+    def _append(self, token: int) -> None:
+        """Write a token down; every shaping hears it."""
         self._tokens.append(token)
-        now_ticks = self._grammar.now_ticks
         for shaping in self._shapings:
-            shaping.accept(token, now_ticks)
-        return self._guided.told(
-            self._plan.conditions_at(now_ticks, self._next_asked_ticks(), self._model.horizon_s)
-        )
+            shaping.accept(token, self._grammar.now_ticks)
+
+    def _told(self) -> Logits:
+        """What each row of the batch is told now, shape (B, 11)."""
+        return self._told_at(self._grammar.now_ticks, self._next_asked_ticks())
+
+    def _tell(self, now_ticks: int, next_asked_ticks: int | None) -> Logits:
+        """What each row of the batch is told at a time of the music, shape (B, 11)."""
+        return self._guided.told(self._plan.conditions_at(now_ticks, next_asked_ticks, self._model.horizon_s))
 
     def _logits(self, tokens: Sequence[int], told: Logits) -> Logits:
         """Feed tokens with what each row is told (B, T, 11); logits of the next, guided and shaped."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Protocol
 
 from emsync.music.cadence import CadenceShaping
@@ -34,6 +35,7 @@ class KeyShaping:
         own, asked = plan.options.key_strength, plan.options.asked_key_strength
         self._own_key = KeyPlan(vocabulary, tonic=plan.tonic, strength=own)
         self._asked_key = KeyPlan(vocabulary, tonic=plan.tonic, strength=asked)
+        self._bias_at = lru_cache(maxsize=4)(self._bias)  # many tokens lie on one tick
 
     def copy(self) -> KeyShaping:
         """Itself: there is no state."""
@@ -44,6 +46,9 @@ class KeyShaping:
 
     def bias(self, now_ticks: int) -> Floats:
         """The prior of the key asked for, or of the film's tonic and the mode that valence sets."""
+        return self._bias_at(now_ticks)
+
+    def _bias(self, now_ticks: int) -> Floats:
         valence, key = self._plan.valence_at(now_ticks), self._plan.directions.at(now_ticks).key
         return self._own_key.bias(valence) if key is None else self._asked_key.bias(valence, key)
 

@@ -98,6 +98,25 @@ def test_rows_of_a_batch_do_not_hear_each_other(three_layers: Path) -> None:
         np.testing.assert_allclose(together[row : row + 1], alone, atol=TOLERANCE)
 
 
+def test_rows_at_different_positions_do_not_disturb_each_other(three_layers: Path) -> None:
+    """A batch row that began later, was taken back or slid goes on as if it were alone."""
+    tokens, conditions = _music(2 * CONTEXT + 9, batch=2)
+    together = ComposerModel.load(three_layers, batch=2)
+    _step_by_step(together, tokens[:, :20], conditions[:, :20])
+    together.reset(slice(1, 2))
+    later = np.stack((tokens[0, 20:], tokens[1, : len(tokens[1]) - 20]))
+    later_conditions = np.stack((conditions[0, 20:], conditions[1, : len(tokens[1]) - 20]))
+    got = _step_by_step(together, later, later_conditions)
+    assert [together.position_of(slice(row, row + 1)) for row in (0, 1)] == [tokens.shape[1], later.shape[1]]
+    alone = _step_by_step(ComposerModel.load(three_layers), tokens[:1], conditions[:1])[0, 20:]
+    np.testing.assert_allclose(got[0], alone, atol=TOLERANCE)
+    fresh = _step_by_step(ComposerModel.load(three_layers), later[1:], later_conditions[1:])[0]
+    np.testing.assert_allclose(got[1], fresh, atol=TOLERANCE)
+    together.truncate(later.shape[1] - 3, slice(1, 2))
+    again = _step_by_step(together, later[:, -3:], later_conditions[:, -3:])
+    np.testing.assert_allclose(again[1], fresh[-3:], atol=TOLERANCE)
+
+
 def test_a_full_window_drops_its_oldest_quarter(one_layer: Path) -> None:
     tokens, conditions = _music(CONTEXT + 1)
     model = ComposerModel.load(one_layer)
@@ -267,11 +286,12 @@ def test_a_truncated_file_is_refused(three_layers: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": "emsync-composer-1"}, "holds no composer of format emsync-composer-2"),
+        ({"format": "emsync-composer-1"}, "holds no composer of format emsync-composer-3"),
         ({"vocabulary": "klingon"}, "made for vocabulary 'klingon'"),
         ({"vocabulary": PAPER.name}, "which this version of emsync does not know"),
         ({"context": "long"}, "damaged metadata"),
         ({"layers": None}, "damaged metadata"),
+        ({"cache": "paper"}, "damaged metadata"),
     ],
 )
 def test_altered_metadata_is_refused(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_up_composer import MadeUpModel, cue_sheet_of, unhurried
+from numpy.typing import NDArray
 
 from emsync.music import compose as room
-from emsync.music.compose import compose_takes, compose_takes_with, compose_with
+from emsync.music.compose import compose_takes, compose_together, compose_with
 from emsync.music.degenerate import Fault
 from emsync.music.model import ComposerModel
 from emsync.music.takes import (
@@ -27,6 +29,7 @@ from emsync.options import ComposeOptions
 from emsync.types import NOTE_DTYPE, AffectCurve, AffectPoint, Boundary, Composition, Hit, InstrumentGroup
 
 OPTIONS = ComposeOptions(seed=5, takes=3, affect_guidance=1.0)
+SEEDS = range(5, 8)
 FILM = cue_sheet_of(12, 4, 8)
 STORM = Fault("note storm", "a storm of 80 notes a second", 2.0)
 PAUSE = Fault("silence", "3.0 s of silence", 1.2)
@@ -38,9 +41,38 @@ def take(
     return TakeScore(seed, hits, affect, SONGS_NATS, faults)
 
 
+class SideBySide:
+    """In place of the engine, rows that are made-up networks; nothing is rounded in another order."""
+
+    vocabulary_name, horizon_s = MadeUpModel().vocabulary_name, MadeUpModel.horizon_s
+
+    def __init__(self, batch: int) -> None:
+        self.batch = batch
+        self._rows = [unhurried() for _ in range(batch)]
+
+    def position_of(self, rows: slice) -> int:
+        return self._rows[rows.start].position
+
+    def reset(self, rows: slice) -> None:
+        for model in self._rows[rows]:
+            model.reset()
+
+    def truncate(self, position: int, rows: slice) -> None:
+        for model in self._rows[rows]:
+            model.truncate(position)
+
+    def step(self, tokens: NDArray[np.int64], conditions: NDArray[np.float32]) -> NDArray[np.float32]:
+        parts = zip(self._rows, tokens, conditions, strict=True)
+        return np.concatenate([model.step(own[None], told[None]) for model, own, told in parts])
+
+
+def side_by_side(batch: int = 3) -> ComposerModel:
+    return cast(ComposerModel, SideBySide(batch))
+
+
 @pytest.fixture(scope="module")
 def composed() -> tuple[Composition, ...]:
-    return compose_takes_with(unhurried(), FILM, OPTIONS)
+    return compose_together(side_by_side(), FILM, OPTIONS, SEEDS)
 
 
 # Composing.
@@ -57,28 +89,32 @@ def test_every_take_is_what_its_seed_gives_alone(composed: tuple[Composition, ..
 
 def test_progress_covers_all_takes() -> None:
     seen: list[float] = []
-    compose_takes_with(unhurried(), FILM, OPTIONS, on_progress=seen.append)
+    compose_together(side_by_side(), FILM, OPTIONS, SEEDS, on_progress=seen.append)
     assert seen == sorted(seen)
     assert seen[-1] == 1.0
     assert any(part < 1 / 3 for part in seen) and any(1 / 3 < part < 2 / 3 for part in seen)
 
 
-def test_the_weights_are_loaded_once_for_all_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    loads: list[MadeUpModel] = []
+def test_of_many_takes_four_are_written_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    batches: list[int] = []
+    seen: list[float] = []
 
-    def load(*_: object, batch: int, **__: object) -> MadeUpModel:
-        loads.append(MadeUpModel(batch=batch))
-        return loads[-1]
+    def load(*_: object, batch: int, **__: object) -> ComposerModel:
+        batches.append(batch)
+        return side_by_side(batch)
 
     monkeypatch.setattr(ComposerModel, "load", load)
     monkeypatch.setattr(room, "load_weights", lambda _: b"")
-    assert len(compose_takes(cue_sheet_of(3), OPTIONS)) == 3
-    assert len(loads) == 1
+    made = compose_takes(cue_sheet_of(3), replace(OPTIONS, takes=9), on_progress=seen.append)
+    assert [composition.seed for composition in made] == list(range(5, 14))
+    assert batches == [4, 4, 1]
+    assert seen == sorted(seen)
+    assert seen[-1] == 1.0
 
 
 def test_no_take_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(ValueError, match="takes must be 1 or more, got 0"):
-        compose_takes_with(MadeUpModel(), FILM, replace(OPTIONS, takes=0))
+        compose_takes(FILM, replace(OPTIONS, takes=0))
 
 
 # Scoring.

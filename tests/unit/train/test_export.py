@@ -23,6 +23,8 @@ from safetensors.torch import save_file  # noqa: E402
 from torch import Tensor  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
+from emsync_train.cache_range import cache_peaks  # noqa: E402
+from emsync_train.dataset import Batch  # noqa: E402
 from emsync_train.decode_graph import Quantisation, quantise  # noqa: E402
 from emsync_train.export import export, load_checkpoint, main  # noqa: E402
 from emsync_train.model import Attention, Block, Composer, rope_angles, rotate  # noqa: E402
@@ -230,6 +232,44 @@ def test_quantised_weights_of_a_random_network_predict_nearly_the_same(
     assert 0 < nats <= most_nats
 
 
+def _batch_of(tokens: NDArray[np.int64], conditions: NDArray[np.float32]) -> Batch:
+    return Batch(
+        np.concatenate((tokens, tokens[:, :1]), axis=1),
+        np.nan_to_num(conditions),
+        (~np.isnan(conditions)).astype(np.float32),
+    )
+
+
+@pytest.mark.parametrize("config", SHAPES, ids=lambda config: f"width{config.width}")
+def test_a_cache_in_8_bits_predicts_nearly_the_same_and_takes_a_quarter(
+    tmp_path: Path, config: ModelConfig
+) -> None:
+    model, path = _network(config), tmp_path / "weights.onnx"
+    peaks = cache_peaks(model, [_batch_of(*_music(config, 2, config.context))])
+    assert peaks.shape == (config.layers, 2, config.heads, config.width // config.heads)
+    export(model, path, metadata=METADATA, quantisation="fp32", peaks=peaks)
+    agreement, nats = _distance(model, path)
+    assert agreement >= 0.95
+    assert 0 < nats <= 2e-3
+    kept = [value for value in onnx.load(path).graph.input if value.name.startswith("past_")]
+    assert {value.type.tensor_type.elem_type for value in kept} == {onnx.TensorProto.INT8}
+
+
+def test_peaks_are_those_of_rotated_keys_and_of_values(tmp_path: Path) -> None:
+    model = _network(SMALL)
+    tokens, conditions = _music(SMALL, 1, SMALL.context)
+    peaks = cache_peaks(model, [_batch_of(tokens, conditions)])
+    export(model, tmp_path / "weights.onnx", metadata=METADATA, quantisation="fp32")
+    engine = ComposerModel.load(tmp_path / "weights.onnx", threads=1)
+    engine.step(tokens, conditions)
+    np.testing.assert_allclose(peaks, np.abs(engine._memory.cache[:, :, 0]).max(axis=3), rtol=1e-4)
+
+
+def test_a_cache_needs_music_to_be_calibrated_with() -> None:
+    with pytest.raises(ValueError, match="no window to calibrate the cache with"):
+        cache_peaks(_network(SMALL), [])
+
+
 def test_fewer_bits_make_a_smaller_file(tmp_path: Path) -> None:
     model, sizes = _network(SHAPES[1]), []
     quantisations: tuple[Quantisation, ...] = ("int4", "int8", "fp32")
@@ -286,6 +326,7 @@ def test_metadata_holds_the_sizes_and_the_run(tmp_path: Path) -> None:
     export(_network(SMALL), tmp_path / "weights.onnx", metadata=METADATA)
     properties = {entry.key: entry.value for entry in onnx.load(tmp_path / "weights.onnx").metadata_props}
     assert properties == {
+        "cache": "fp32",
         "context": "48",
         "feed_forward": "96",
         "format": FORMAT,
