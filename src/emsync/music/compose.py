@@ -41,7 +41,11 @@ def compose(
     Raises: CueSheetError if the film is too short for any music, WeightsError if the weights are missing,
         altered or give no finite numbers.
     """
-    return compose_takes(cue_sheet, replace(options, takes=1), on_progress=on_progress)[0]
+    model = ComposerModel.load(
+        load_weights(COMPOSER), threads=options.threads, batch=len(guidance_rows(options))
+    )
+    sha256 = weights_entry(COMPOSER).sha256
+    return compose_with(model, cue_sheet, options, weights_sha256=sha256, on_progress=on_progress)
 
 
 def compose_takes(
@@ -55,6 +59,8 @@ def compose_takes(
     The same options give the same takes. What one of their seeds gives alone may be another piece: see `lanes`.
     Raises: as `compose`; ValueError for fewer than one take.
     """
+    if options.takes == 1:
+        return (compose(cue_sheet, options, on_progress=on_progress),)
     seeds, weights, sha256 = take_seeds(options), load_weights(COMPOSER), weights_entry(COMPOSER).sha256
     made: list[Composition] = []
     for first in range(0, len(seeds), MOST_TOGETHER):

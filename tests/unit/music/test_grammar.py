@@ -355,10 +355,10 @@ def test_pitches_of_a_chord_are_young_for_half_a_second_and_other_notes_never() 
         "ON PIANO 67",
         "ON PIANO 70",
     )
-    grammar = after(EMSYNC, *chord, "TIME_SHIFT 62")
+    grammar = after(EMSYNC, *chord, "TIME_SHIFT 61")
     young = [NAMES[EMSYNC][token] for token in np.flatnonzero(grammar.chord_offs())]
     assert young == ["OFF PIANO 60", "OFF PIANO 64", "OFF PIANO 67"]
-    later = after(EMSYNC, *chord, "TIME_SHIFT 63")
+    later = after(EMSYNC, *chord, "TIME_SHIFT 62")
     assert not later.chord_offs().any()
 
 
