@@ -16,7 +16,7 @@ corpus)
   ;;
 ship)
   work=$2 run=$3 designs=$4
-  "$python" -m emsync_train.export --checkpoint "$run/weights.safetensors" --run base --ship
+  "$python" -m emsync_train.export --checkpoint "$run/weights.safetensors" --run base --calibrate "$work/shards" --ship
   "$python" -m emsync_train.evaluate --run "$run" --shards "$work/shards" --shipped --pieces 20 \
     --out benchmarks/results/music.json
   runs/designs.sh evaluate "$work/shards" "$designs"
