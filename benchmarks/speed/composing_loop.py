@@ -36,7 +36,7 @@ SHEET = CueSheet(
     ),
 )
 CHOICES = {"default options": ComposeOptions(), "without guidance": ComposeOptions(affect_guidance=1.0)}
-MOST_ROUNDS = 3
+MOST_ROUNDS = 2
 LOADS = 5
 
 

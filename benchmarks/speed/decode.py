@@ -27,7 +27,7 @@ from benchmarks.speed.decode_machine import machine
 from benchmarks.speed.decode_targets import SHIPPED_WEIGHTS, targets
 from benchmarks.speed.engines import engine_contenders, torch_contender
 from benchmarks.speed.networks import NETWORKS, bytes_per_step, export_all, random_network
-from benchmarks.speed.peers import missing_packages, peer_contenders
+from benchmarks.speed.peers import missing_peers, peer_contenders
 from benchmarks.speed.thread_choice import ThreadChoice, thread_choices
 
 ROOT = Path(__file__).parents[2]
@@ -121,7 +121,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         entered = enter_all(folder, arguments)
         take_turns(entered.contenders(), arguments.rounds)
     results = {"machine": record, "rounds": arguments.rounds, **entered.results()}
-    return {**results, "not_installed": missing_packages(), "targets": targets(results)}
+    return {**results, "not_installed": missing_peers(), "targets": targets(results)}
 
 
 def main(argv: Sequence[str] | None = None) -> None:

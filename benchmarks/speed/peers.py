@@ -22,25 +22,34 @@ from emsync_train.model_config import ModelConfig
 NEW_TOKENS = 10
 """Made in a turn behind a prompt that fills the context; the prompt and the first of them are not timed."""
 MOST_ROUNDS = 5
-PACKAGES = ("transformers", "ctranslate2")
+NEEDS = {
+    "Hugging Face GPT-2": ("transformers",),
+    "CTranslate2 GPT-2": ("transformers", "ctranslate2"),
+}
+"""The packages of each peer; CTranslate2 is given the network that transformers makes."""
 
 
-def missing_packages() -> list[str]:
-    """Those of the peers that are not installed."""
-    return [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+def missing_peers() -> list[str]:
+    """Those that cannot run here because a package is not installed."""
+    return [
+        peer_name
+        for peer_name, packages in NEEDS.items()
+        if any(importlib.util.find_spec(package) is None for package in packages)
+    ]
 
 
 def peer_contenders(
     config: ModelConfig, folder: Path, *, threads: int, labels: dict[str, Any]
 ) -> Iterator[Contender]:
     """Every peer that is installed."""
-    if "transformers" in missing_packages():
+    missing = missing_peers()
+    if "Hugging Face GPT-2" in missing:
         return
     network = gpt2(config)
     named = {**labels, "parameters": sum(one.numel() for one in network.parameters())}
     named |= {"threads": threads, "batch": 1}
     yield peer(hugging_face(network), {**named, "engine": "Hugging Face GPT-2", "weights": "fp32"})
-    if "ctranslate2" in missing_packages():
+    if "CTranslate2 GPT-2" in missing:
         return
     converted = convert(network, folder / f"ctranslate2.{config.layers}x{config.width}")
     for weights, kind in (("fp32", "float32"), ("int8", "int8")):
