@@ -7,12 +7,12 @@ in the composing loop.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 Row = Mapping[str, Any]
 Results = Mapping[str, Any]
 
-SHIPPED_WEIGHTS = "int8"
+SHIPPED_WEIGHTS: Final = "int8"
 TIMES_TORCH, TIMES_HUGGING_FACE, TIMES_CTRANSLATE = 250, 6, 3
 SHARE_OF_ROOF = 0.6
 TIMES_BATCH_8 = 4

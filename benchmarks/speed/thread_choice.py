@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from benchmarks.speed.contender import Contender, spread
 from benchmarks.speed.engines import FilledEngine
+
+from emsync_train.decode_graph import Quantisation
 
 OTHER_WORK_MS = 0.3
 STEPS = 20
@@ -63,7 +65,7 @@ def work(milliseconds: float) -> None:
 
 
 def thread_choices(
-    paths: dict[str, Path], *, threads_tried: Sequence[int], labels: dict[str, Any]
+    paths: Mapping[Quantisation, Path], *, threads_tried: Sequence[int], labels: dict[str, Any]
 ) -> Iterator[ThreadChoice]:
     """Every thread count, with batch 1 and, as the default guidance wants, 2."""
     for weights, path in paths.items():
