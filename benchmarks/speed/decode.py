@@ -3,9 +3,9 @@
     python -m benchmarks.speed.decode            # about 8 minutes; writes benchmarks/results/decode.json
     python -m benchmarks.speed.table             # then writes docs/speed.md
 
-Contenders take turns, so that a busy machine slows all of them; medians, tenth and ninetieth percentile are kept.
-Needs the extra `train`. Two peers are optional, `pip install transformers ctranslate2`; one that is missing is
-reported as not installed.
+Contenders of a network take turns, so that a busy machine slows all of them; medians, tenth and ninetieth percentile
+are kept. Needs the extra `train`. Two peers are optional, `pip install transformers ctranslate2`; one that is missing
+is reported as not installed.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from benchmarks.speed.bandwidth import FAR_BEYOND_CACHE_BYTES, best_streams, str
 from benchmarks.speed.composing_loop import CHOICES, ComposingLoop, composing_row, load_contender
 from benchmarks.speed.contender import CONTEXTS, Contender, take_turns
 from benchmarks.speed.decode_machine import machine
-from benchmarks.speed.decode_targets import SHIPPED_WEIGHTS, targets
+from benchmarks.speed.decode_targets import SHIPPED_NETWORK, SHIPPED_WEIGHTS, targets
 from benchmarks.speed.engines import engine_contenders, torch_contender
 from benchmarks.speed.networks import NETWORKS, bytes_per_step, export_all, random_network
 from benchmarks.speed.peers import missing_peers, peer_contenders
@@ -37,20 +36,21 @@ THREAD_CHOICE_WEIGHTS = ("int8", "int4")
 
 @dataclass
 class Field:
-    """All that take turns, by what their rows are called in the results."""
+    """All that take turns beside one network, by what their rows are called in the results."""
 
     engines: list[Contender] = field(default_factory=list)
     streams: list[Contender] = field(default_factory=list)
     choices: list[ThreadChoice] = field(default_factory=list)
     loops: list[tuple[Contender, ComposingLoop]] = field(default_factory=list)
-    load: Contender = field(default_factory=load_contender)
+    loads: list[Contender] = field(default_factory=list)
 
     def contenders(self) -> list[Contender]:
-        """Each of them, peers of one network next to each other."""
+        """Each of them."""
         loops = [contender for contender, _ in self.loops]
-        return [*self.engines, *self.streams, *(one.contender for one in self.choices), *loops, self.load]
+        choices = [one.contender for one in self.choices]
+        return [*self.engines, *self.streams, *choices, *loops, *self.loads]
 
-    def results(self) -> dict[str, Any]:
+    def results(self) -> dict[str, list[dict[str, Any]]]:
         """The rows of all of them."""
         rows = [row for contender in self.engines for row in contender.rows()]
         streams = [row for contender in self.streams for row in contender.rows()]
@@ -59,7 +59,7 @@ class Field:
             "streams": best_streams(streams),
             "composing": [composing_row(contender, loop) for contender, loop in self.loops],
             "threads": [choice.row() for choice in self.choices],
-            "load": next(self.load.rows()),
+            "load": [row for contender in self.loads for row in contender.rows()],
         }
 
 
@@ -77,51 +77,52 @@ def with_ratios(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
-def add_network(name: str, entered: Field, folder: Path, arguments: argparse.Namespace) -> None:
-    """Our engine, the torch loop, peers, streams of the same size and thread choices of one network."""
+def enter(name: str, folder: Path, arguments: argparse.Namespace) -> Field:
+    """All that takes turns beside one network; with the one that ships, the product too."""
     network, config = random_network(name), NETWORKS[name]
     threads = max(arguments.threads)
     paths = export_all(network, folder)
     size = {"network": name, "parameters": network.parameter_count}
-    entered.engines.append(torch_contender(network, threads=threads, labels=size))
+    entered = Field(engines=[torch_contender(network, threads=threads, labels=size)])
     entered.engines += peer_contenders(config, folder, threads=threads, labels=size)
     entered.engines += engine_contenders(
         paths, config, threads_tried=arguments.threads, batches=arguments.batches, labels=size
     )
-    labels = {"buffer": "same size", "network": name}
-    for context in CONTEXTS:
-        moved = bytes_per_step(paths[SHIPPED_WEIGHTS], config, context=context, batch=1)
-        entered.streams += stream_contenders(moved, threads=threads, contexts=(context,), labels=labels)
+    entered.streams += streams(name, paths[SHIPPED_WEIGHTS], threads=threads)
     tried = {weights: path for weights, path in paths.items() if weights in THREAD_CHOICE_WEIGHTS}
     entered.choices += thread_choices(tried, threads_tried=arguments.threads, labels={"network": name})
-
-
-def enter_all(folder: Path, arguments: argparse.Namespace) -> Field:
-    """Everything that takes turns in one run."""
-    entered = Field()
-    threads = max(arguments.threads)
-    for name in NETWORKS:
-        add_network(name, entered, folder, arguments)
-    labels = {"buffer": "main memory", "network": ""}
-    entered.streams += stream_contenders(
-        FAR_BEYOND_CACHE_BYTES, threads=threads, contexts=CONTEXTS, labels=labels
-    )
-    for name, options in CHOICES.items():
-        loop = ComposingLoop(options, threads=threads)
-        entered.loops.append((loop.contender(name, threads=threads), loop))
+    if name == SHIPPED_NETWORK:
+        entered.loads.append(load_contender())
+        for choice, options in CHOICES.items():
+            loop = ComposingLoop(options, threads=threads)
+            entered.loops.append((loop.contender(choice, threads=threads), loop))
     return entered
 
 
+def streams(name: str, path: Path, *, threads: int) -> Iterator[Contender]:
+    """Reading main memory, and reading as many bytes as a step of this network at each context."""
+    labels = {"network": name, "buffer": "main memory"}
+    yield from stream_contenders(FAR_BEYOND_CACHE_BYTES, threads=threads, contexts=CONTEXTS, labels=labels)
+    labels["buffer"] = "same size"
+    for context in CONTEXTS:
+        moved = bytes_per_step(path, NETWORKS[name], context=context, batch=1)
+        yield from stream_contenders(moved, threads=threads, contexts=(context,), labels=labels)
+
+
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
-    """One run."""
+    """One run: one network after another, so that a machine of 16 GB is enough."""
     record: dict[str, Any] = {}
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        stack.enter_context(machine(record))
-        entered = enter_all(folder, arguments)
-        take_turns(entered.contenders(), arguments.rounds)
-    results = {"machine": record, "rounds": arguments.rounds, **entered.results()}
-    return {**results, "not_installed": missing_peers(), "targets": targets(results)}
+    rows: dict[str, list[dict[str, Any]]] = {}
+    with machine(record):
+        for name in NETWORKS:
+            with tempfile.TemporaryDirectory() as folder:
+                entered = enter(name, Path(folder), arguments)
+                take_turns(entered.contenders(), arguments.rounds)
+            for kind, found in entered.results().items():
+                rows.setdefault(kind, []).extend(found)
+            del entered
+    results = {"machine": record, "rounds": arguments.rounds, **rows, "not_installed": missing_peers()}
+    return {**results, "targets": targets(results)}
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.speed.decode_targets import find, our_step, share_of_roof
+from benchmarks.speed.decode_targets import SHIPPED_NETWORK, find, our_step, share_of_roof
 from benchmarks.speed.markdown_table import table
 
 Row = Mapping[str, Any]
@@ -18,9 +18,9 @@ CONTEXTS = (256, 1024)
 INTRODUCTION = """## Decoding
 
 From `benchmarks/results/decode.json`; measure again with `python -m benchmarks.speed.decode` (extra `train`; the peers
-want `pip install transformers ctranslate2`). All contenders take turns in one run. Networks with random weights:
-{sizes}. `base` has the sizes of what ships, with `large` the targets were set. Entries are medians, with the
-tenth to the ninetieth percentile in brackets.
+want `pip install transformers ctranslate2`). All contenders of a network take turns in one run. Networks with random
+weights: {sizes}. `base` has the sizes of what ships, with `large` the
+targets were set. Entries are medians, with the tenth to the ninetieth percentile in brackets.
 
 {machine}
 """
@@ -123,8 +123,8 @@ def roof(results: Results) -> str:
             step = our_step(results, network, context)
             moved = step["bytes_per_step"][str(context)]
             line = [network, str(context), f"{moved / 1e6:.1f} MB", entry(step)]
-            for buffer, own in (("main memory", ""), ("same size", network)):
-                (stream,) = find(results["streams"], buffer=buffer, network=own, context=context)
+            for buffer in ("main memory", "same size"):
+                (stream,) = find(results["streams"], buffer=buffer, network=network, context=context)
                 share = share_of_roof(results, network, context, buffer)
                 line += [f"{stream['gb_per_s']:.1f} ({stream['way']})", f"{100 * share:.0f} %"]
             rows.append(line)
@@ -153,7 +153,9 @@ def composing(results: Results) -> str:
     """The product's loop, and the bare step of the same batch."""
     rows = []
     for row in results["composing"]:
-        bare = [our_step(results, "base", context, row["batch"])["median_ms"] for context in CONTEXTS]
+        bare = [
+            our_step(results, SHIPPED_NETWORK, context, row["batch"])["median_ms"] for context in CONTEXTS
+        ]
         line = [
             row["options"],
             str(row["batch"]),
@@ -194,7 +196,7 @@ def goals(results: Results) -> str:
         measured = "not measured" if target["measured"] is None else f"{target['measured']:g}"
         rows.append([target["name"], target["target"], measured, "yes" if target["met"] else "no"])
     without_guidance = find(results["composing"], batch=1)[0]
-    load = results["load"]
+    load = results["load"][0]
     told = f"the shipped weights load in {load['median_ms'] / 1000:.2f} s, check of their hash included."
     text = TARGETS.format(python=without_guidance["python_ms"], load=told)
     return "\n".join([text, table(["target", "wanted", "measured", "met"], rows)])
