@@ -1,6 +1,6 @@
 """Milliseconds per token of the decode engine, beside its peers, beside the speed of memory, in one run.
 
-    python -m benchmarks.speed.decode            # about 8 minutes; writes benchmarks/results/decode.json
+    python -m benchmarks.speed.decode            # minutes, 9 GB; writes benchmarks/results/decode.json
     python -m benchmarks.speed.table             # then writes docs/speed.md
 
 Contenders of a network take turns, so that a busy machine slows all of them; medians, tenth and ninetieth percentile
@@ -11,6 +11,7 @@ is reported as not installed.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -121,6 +122,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             for kind, found in entered.results().items():
                 rows.setdefault(kind, []).extend(found)
             del entered
+            gc.collect()
     results = {"machine": record, "rounds": arguments.rounds, **rows, "not_installed": missing_peers()}
     return {**results, "targets": targets(results)}
 
