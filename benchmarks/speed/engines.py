@@ -42,9 +42,10 @@ class FilledEngine:
     def _fill(self, places: int) -> None:
         rng = np.random.default_rng(0)
         cache = self._model._memory.cache  # the only way in: music fills it by steps
+        largest = 127 if cache.dtype == np.int8 else 3.0
         for layer in cache:
-            layer[..., :places, :] = rng.standard_normal(layer[..., :places, :].shape, np.float32)
-        self._model._length = places
+            layer[..., :places, :] = rng.uniform(-largest, largest, layer[..., :places, :].shape)
+        self._model._lengths[:] = places
 
     def step(self, context: int) -> None:
         """Make a token with `context` places in use, its own included."""

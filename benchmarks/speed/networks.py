@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import torch
 
+from emsync.music.model import CACHE_TYPES
 from emsync.music.vocabulary import EMSYNC
 from emsync_train.decode_graph import Quantisation
 from emsync_train.export import export
@@ -20,6 +21,8 @@ NETWORKS = {
 }
 """`base` is what ships (`configs/base.toml`), `large` the prototype that the targets were set with; the window is a
 little longer, so that steps behind position 1024 do not slide it. Random weights cost the time of trained ones."""
+CACHE_PEAK = 4.0
+"""Keys and values of networks with quantised weights are cached in int8 up to this size, as in what ships."""
 QUANTISATIONS: tuple[Quantisation, ...] = ("fp32", "int8", "int4")
 
 
@@ -32,9 +35,17 @@ def random_network(name: str) -> Composer:
 def export_all(network: Composer, folder: Path) -> dict[Quantisation, Path]:
     """The files that the engine loads, one for each quantisation."""
     paths = {}
+    config = network.config
+    peaks = np.full((config.layers, 2, config.heads, config.width // config.heads), CACHE_PEAK, np.float32)
     for quantisation in QUANTISATIONS:
-        paths[quantisation] = folder / f"{network.config.layers}x{network.config.width}.{quantisation}.onnx"
-        export(network, paths[quantisation], metadata={"vocabulary": EMSYNC.name}, quantisation=quantisation)
+        paths[quantisation] = folder / f"{config.layers}x{config.width}.{quantisation}.onnx"
+        export(
+            network,
+            paths[quantisation],
+            metadata={"vocabulary": EMSYNC.name},
+            quantisation=quantisation,
+            peaks=None if quantisation == "fp32" else peaks,
+        )
     return paths
 
 
@@ -51,12 +62,12 @@ def weight_bytes_per_token(path: Path) -> int:
     return total
 
 
-def cache_bytes_per_token(config: ModelConfig, context: int) -> int:
-    """Bytes of the fp32 KV cache that a step moves for a piece: `context` places read, one of them just written."""
-    place = config.layers * 2 * config.width * np.dtype(np.float32).itemsize
-    return place * (context + 1)
+def cache_bytes_per_token(path: Path, config: ModelConfig, context: int) -> int:
+    """Bytes of the KV cache that a step moves for a piece: `context` places read, one of them just written."""
+    (cache,) = [entry.value for entry in onnx.load(path).metadata_props if entry.key == "cache"]
+    return config.layers * 2 * config.width * CACHE_TYPES[cache].itemsize * (context + 1)
 
 
 def bytes_per_step(path: Path, config: ModelConfig, *, context: int, batch: int) -> int:
     """What a step must move at least: the weights once, the cache of every piece."""
-    return weight_bytes_per_token(path) + batch * cache_bytes_per_token(config, context)
+    return weight_bytes_per_token(path) + batch * cache_bytes_per_token(path, config, context)
