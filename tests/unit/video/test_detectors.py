@@ -5,12 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import av
+import cv2
+import numpy as np
 import pytest
+from scenedetect.common import FrameTimecode
+from scenedetect.detectors import ContentDetector
+from scenedetect.stats_manager import StatsManager
 from tests.media import make_video
 
 from emsync.types import Cut
 from emsync.video.cuts import DETECTOR_NAMES, detector_named
-from emsync.video.detectors.content import content_strength
+from emsync.video.detectors.content import content_strength, hsv_change
 from emsync.video.detectors.ffmpeg import SCENE_THRESHOLD
 from emsync.video.frames import scan
 from emsync.video.pictures import PictureMaker
@@ -46,6 +51,22 @@ def test_strength_of_hsv_changes_grows_and_never_saturates() -> None:
     assert content_strength(0) == 0
     assert content_strength(27) == pytest.approx(0.491, abs=1e-3)
     assert content_strength(100) < content_strength(230) < 1
+
+
+def test_the_change_between_two_thumbnails_is_pyscenedetects_own_score() -> None:
+    before, after = np.random.default_rng(1).integers(0, 256, (2, 64, 114, 3), dtype=np.uint8)
+    detector = ContentDetector()
+    detector.stats_manager = StatsManager()
+    for number, picture in enumerate((before, after)):
+        detector.process_frame(FrameTimecode(number, 25.0), picture)
+    (score,) = detector.stats_manager.get_metrics(FrameTimecode(1, 25.0), [ContentDetector.FRAME_SCORE_KEY])
+    assert hsv_change(before, after) == score
+
+
+@pytest.mark.parametrize("detector", DETECTOR_NAMES)
+def test_no_detector_pays_for_edges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, detector: str) -> None:
+    monkeypatch.delattr(cv2, "Canny")
+    assert len(_cuts(make_video(tmp_path / "film.mp4", duration_s=2.0, cuts_s=(1.0,)), detector)) == 1
 
 
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv420p10le"])

@@ -8,15 +8,10 @@ from __future__ import annotations
 
 from scenedetect.detectors import AdaptiveDetector
 
-from emsync.video.detectors.content import content_strength
+from emsync.video.detectors.content import cut_strength
 from emsync.video.detectors.scenedetect_bridge import SceneDetectBridge
 
 
 def make_detector() -> SceneDetectBridge:
     """A fresh detector. Strength comes from the change itself, as in the content detector."""
-    return SceneDetectBridge(
-        "adaptive",
-        AdaptiveDetector(min_scene_len=0),
-        score_key=AdaptiveDetector.FRAME_SCORE_KEY,
-        strength_of=content_strength,
-    )
+    return SceneDetectBridge("adaptive", AdaptiveDetector(min_scene_len=0), strength=cut_strength)

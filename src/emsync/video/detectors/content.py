@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import math
 
+import cv2
+import numpy as np
+from numpy.typing import NDArray
 from scenedetect.detectors import ContentDetector
 
 from emsync.video.detectors.scenedetect_bridge import SceneDetectBridge
@@ -22,11 +25,18 @@ def content_strength(score: float) -> float:
     return 1 - math.exp(-score / STRENGTH_SCALE)
 
 
+def hsv_change(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> float:
+    """The detector's score of a frame: mean absolute change of hue, saturation and brightness, in 8-bit levels."""
+    first, second = (cv2.cvtColor(each, cv2.COLOR_BGR2HSV).astype(np.int32) for each in (before, after))
+    changes = np.abs(first - second).sum(axis=(0, 1)) / (before.shape[0] * before.shape[1])
+    return float(changes.sum() / 3)
+
+
+def cut_strength(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> float:
+    """Strength of a cut between two BGR thumbnails of one size, in [0, 1)."""
+    return content_strength(hsv_change(before, after))
+
+
 def make_detector() -> SceneDetectBridge:
     """A fresh detector."""
-    return SceneDetectBridge(
-        "content",
-        ContentDetector(min_scene_len=0),
-        score_key=ContentDetector.FRAME_SCORE_KEY,
-        strength_of=content_strength,
-    )
+    return SceneDetectBridge("content", ContentDetector(min_scene_len=0), strength=cut_strength)
