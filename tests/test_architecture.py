@@ -94,6 +94,12 @@ def test_the_product_imports_neither_torch_nor_the_training_code(path: Path) -> 
 
 
 @pytest.mark.parametrize("path", PRODUCT_MODULES, ids=name_of)
+def test_only_metrics_import_scipy_which_takes_longer_to_load_than_all_the_rest(path: Path) -> None:
+    libraries = {name.split(".")[0] for name in imported_by(path)}
+    assert "scipy" not in libraries or room_of(path) in {"affect_metrics", "self_similarity"}
+
+
+@pytest.mark.parametrize("path", PRODUCT_MODULES, ids=name_of)
 def test_only_the_command_line_prints(path: Path) -> None:
     if room_of(path) in {"cli", "cli_ending"}:
         return
