@@ -15,10 +15,11 @@ SOURCE = Path(__file__).parents[1] / "src"
 PRODUCT = SOURCE / "emsync"
 TRAINING = SOURCE / "emsync_train"
 
-FOUNDATION = {"control", "types", "options", "errors", "output_file", "weights"}
+FOUNDATION = {"ahead", "control", "types", "options", "errors", "output_file", "weights"}
 STAGES = {"video", "emotion", "music", "audio"}
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),
+    "ahead": set(),
     "control": set(),
     "types": {"control"},
     "options": {"control", "types"},

@@ -188,6 +188,7 @@ class TruePeakMeter:
     def feed(self, sound: Sound) -> None:
         """Take the next window, shape (2, frames)."""
         joined = np.concatenate([self._tail, sound], axis=1)
+        self._highest = max(self._highest, float(np.abs(joined).max(initial=0.0)))
         self._highest = max(self._highest, float(true_peaks_above(joined, self._highest).max(initial=0.0)))
         self._tail = joined[:, -TAPS_PER_PHASE:]
 
