@@ -16,6 +16,9 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+UNLIMITED = 0
+"""The depth of work that need not wait until what it made is taken."""
+
 PATIENCE_S = 0.1
 """How long either side waits before it looks whether the other has stopped; Ctrl-C is heard no later, anywhere."""
 

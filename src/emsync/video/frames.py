@@ -25,7 +25,7 @@ from emsync.video.pictures import Picture, PictureMaker
 from emsync.video.probe import first_video_stream, open_video
 
 FRAMES_AHEAD = 4
-"""Frames that are decoded while those before them are looked at: 12 MB at 1080p. While a network runs, decoding goes on."""
+"""Frames that are decoded before they are looked at, 12 MB at 1080p: decoding goes on while networks run."""
 
 
 @dataclass(frozen=True)
