@@ -133,12 +133,15 @@ def true_peaks(sound: Sound) -> NDArray[np.float64]:
 
     The wave is looked at between the samples too, at four times the rate.
     """
-    channels = sound.astype(np.float64)
-    between = np.zeros(sound.shape[1])
-    for phase in _phases():
-        for channel in channels:
-            fine = np.convolve(channel, phase)[TAPS_PER_PHASE // 2 :][: len(between)]
-            np.maximum(between, np.abs(fine), out=between)
+    frames = sound.shape[1]
+    padded = np.pad(sound.astype(np.float64), ((0, 0), (TAPS_PER_PHASE // 2, TAPS_PER_PHASE // 2)))
+    between = np.zeros(frames)
+    fine, part = np.empty((2, len(padded), frames))
+    for taps in _phases():
+        fine.fill(0)
+        for place, tap in enumerate(taps[::-1]):
+            fine += np.multiply(padded[:, place : place + frames], tap, out=part)
+        np.maximum(between, np.abs(fine, out=fine).max(axis=0), out=between)
     between[1:] = np.maximum(between[1:], between[:-1])
     result: NDArray[np.float64] = np.maximum(between, np.abs(sound).max(axis=0))
     return result
