@@ -1,183 +1,148 @@
-"""Milliseconds per token of the decode engine, beside the same network as a plain torch loop without a cache.
+"""Milliseconds per token of the decode engine, beside its peers, beside the speed of memory, in one run.
 
-Command: python benchmarks/speed/decode.py [--rounds 7] [--threads 1 2] [--out benchmarks/results/decode.json]
+    python -m benchmarks.speed.decode            # about 8 minutes; writes benchmarks/results/decode.json
+    python -m benchmarks.speed.table             # then writes docs/speed.md
 
-Both networks of the table have random weights, which cost the same time as trained ones. Contenders take turns,
-so that a busy machine slows all of them; median, tenth and ninetieth percentile are kept. Needs the extra `train`.
+Contenders take turns, so that a busy machine slows all of them; medians, tenth and ninetieth percentile are kept.
+Needs the extra `train`. Two peers are optional, `pip install transformers ctranslate2`; one that is missing is
+reported as not installed.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnxruntime
 import torch
+from benchmarks.speed.bandwidth import FAR_BEYOND_CACHE_BYTES, best_streams, stream_contenders
+from benchmarks.speed.composing_loop import CHOICES, ComposingLoop, composing_row, load_contender
+from benchmarks.speed.contender import CONTEXTS, Contender, take_turns
+from benchmarks.speed.decode_machine import machine
+from benchmarks.speed.decode_targets import SHIPPED_WEIGHTS, targets
+from benchmarks.speed.engines import engine_contenders, torch_contender
+from benchmarks.speed.networks import NETWORKS, bytes_per_step, export_all, random_network
+from benchmarks.speed.peers import missing_peers, peer_contenders
+from benchmarks.speed.thread_choice import ThreadChoice, thread_choices
 
-from emsync.music.conditions import Condition
-from emsync.music.model import ComposerModel
-from emsync.music.vocabulary import EMSYNC
-from emsync_train.decode_graph import Quantisation
-from emsync_train.export import export
-from emsync_train.model import Composer
-from emsync_train.model_config import ModelConfig
-
-NETWORKS = {
-    "small": ModelConfig(EMSYNC.size, layers=6, width=160, heads=5, feed_forward=640, context=1152),
-    "base": ModelConfig(EMSYNC.size, layers=8, width=448, heads=7, feed_forward=1792, context=1152),
-    "large": ModelConfig(EMSYNC.size, layers=11, width=512, heads=8, feed_forward=2048, context=1152),
-}
-QUANTISATIONS: tuple[Quantisation, ...] = ("fp32", "int8", "int4")
-CONTEXTS = (1024, 256)
-"""Longest first: an engine that holds a long context is truncated to the shorter one at no cost."""
-STEPS = 10
-"""Steps timed together in a round, all at the same context."""
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "benchmarks" / "results" / "decode.json"
+THREAD_CHOICE_WEIGHTS = ("int8", "int4")
 
 
 @dataclass
-class Contender:
-    """One way to make a token: `step(context)` makes one after `context` others."""
+class Field:
+    """All that take turns, by what their rows are called in the results."""
 
-    labels: dict[str, Any]
-    prepare: Callable[[int], None]
-    step: Callable[[int], None]
-    steps: int = STEPS
-    times_ms: dict[int, list[float]] = field(default_factory=lambda: {context: [] for context in CONTEXTS})
+    engines: list[Contender] = field(default_factory=list)
+    streams: list[Contender] = field(default_factory=list)
+    choices: list[ThreadChoice] = field(default_factory=list)
+    loops: list[tuple[Contender, ComposingLoop]] = field(default_factory=list)
+    load: Contender = field(default_factory=load_contender)
 
-    def run_round(self, context: int) -> None:
-        """Time some steps at one context."""
-        self.prepare(context)
-        for _ in range(self.steps):
-            began = time.perf_counter()
-            self.step(context)
-            self.times_ms[context].append(1000 * (time.perf_counter() - began))
+    def contenders(self) -> list[Contender]:
+        """Each of them, peers of one network next to each other."""
+        loops = [contender for contender, _ in self.loops]
+        return [*self.engines, *self.streams, *(one.contender for one in self.choices), *loops, self.load]
 
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """A result per context."""
-        for context, times_ms in self.times_ms.items():
-            low, median, high = np.percentile(times_ms, [10, 50, 90])
-            figures = {"median_ms": median, "p10_ms": low, "p90_ms": high}
-            rounded = {name: round(float(value), 4) for name, value in figures.items()}
-            yield {**self.labels, "context": context, **rounded, "steps": len(times_ms)}
-
-
-def engine_contender(path: Path, *, threads: int, batch: int, labels: dict[str, Any]) -> Contender:
-    """Our engine: the cache is filled once, then the same place is written again and again."""
-    began = time.perf_counter()
-    model = ComposerModel.load(path, threads=threads, batch=batch)
-    load_s = round(time.perf_counter() - began, 4)
-    longest = np.random.default_rng(0).integers(0, model.vocabulary_size, (batch, max(CONTEXTS)))
-    conditions = np.zeros((batch, max(CONTEXTS), len(Condition)), np.float32)
-
-    def prepare(context: int) -> None:
-        if model.position < context:
-            model.step(longest, conditions)
-        step(context)
-
-    def step(context: int) -> None:
-        model.truncate(context - 1)
-        model.step(longest[:, context - 1 : context], conditions[:, :1])
-
-    sizes = {
-        "threads": threads,
-        "batch": batch,
-        "file_mb": round(path.stat().st_size / 1e6, 2),
-        "load_s": load_s,
-    }
-    return Contender({**labels, **sizes}, prepare, step)
-
-
-def torch_contender(network: Composer, *, threads: int, labels: dict[str, Any]) -> Contender:
-    """Everything again for every token, as a plain loop over the network does."""
-    tokens = torch.randint(0, network.config.vocabulary_size, (1, max(CONTEXTS)))
-    conditions = torch.zeros(1, max(CONTEXTS), len(Condition))
-    present = torch.ones_like(conditions)
-
-    @torch.inference_mode()
-    def step(context: int) -> None:
-        network(tokens[:, :context], conditions[:, :context], present[:, :context])
-
-    return Contender({**labels, "threads": threads, "batch": 1}, lambda context: None, step, steps=1)
-
-
-def contenders(folder: Path, threads_tried: list[int]) -> Iterator[Contender]:
-    """All of one run; the torch loop gets the most threads."""
-    for name, config in NETWORKS.items():
-        torch.manual_seed(0)
-        network = Composer(config).eval()
-        size = {"network": name, "parameters": network.parameter_count}
-        torch_threads = max(threads_tried)
-        labels = {**size, "engine": "torch, no cache", "weights": "fp32"}
-        yield torch_contender(network, threads=torch_threads, labels=labels)
-        for quantisation in QUANTISATIONS:
-            path = folder / f"{name}.{quantisation}.onnx"
-            export(network, path, metadata={"vocabulary": EMSYNC.name}, quantisation=quantisation)
-            labels = {**size, "engine": "emsync", "weights": quantisation}
-            for threads in threads_tried:
-                yield engine_contender(path, threads=threads, batch=1, labels=labels)
-            if quantisation == "int8":
-                yield engine_contender(path, threads=torch_threads, batch=8, labels=labels)
-
-
-@contextmanager
-def machine(record: dict[str, Any]) -> Iterator[None]:
-    """Note in `record` what the run ran on and how busy it was before and after."""
-    cpu_lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    names = [line.split(":", 1)[1].strip() for line in cpu_lines if line.startswith("model name")]
-    record["cpu"] = names[0] if names else platform.processor()
-    record["cores"] = os.cpu_count()
-    record["system"] = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
-    record["versions"] = {"onnxruntime": onnxruntime.__version__, "torch": torch.__version__}
-    record["load_average_before"] = round(os.getloadavg()[0], 2)
-    yield
-    record["load_average_after"] = round(os.getloadavg()[0], 2)
+    def results(self) -> dict[str, Any]:
+        """The rows of all of them."""
+        rows = [row for contender in self.engines for row in contender.rows()]
+        streams = [row for contender in self.streams for row in contender.rows()]
+        return {
+            "results": with_ratios(rows),
+            "streams": best_streams(streams),
+            "composing": [composing_row(contender, loop) for contender, loop in self.loops],
+            "threads": [choice.row() for choice in self.choices],
+            "load": next(self.load.rows()),
+        }
 
 
 def with_ratios(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Add to each row of the engine how often it is faster than the torch loop at the same context."""
-    loops = {(row["network"], row["context"]): row["median_ms"] for row in rows if row["engine"] != "emsync"}
+    """Add tokens a second, and how often that is what the torch loop makes of the same network at the same context."""
+    loops = {
+        (row["network"], row["context"]): row["median_ms"]
+        for row in rows
+        if row["engine"] == "torch, no cache"
+    }
     for row in rows:
-        tokens_per_ms = row["batch"] / row["median_ms"]
-        row["times_torch_loop"] = round(loops[row["network"], row["context"]] * tokens_per_ms, 1)
+        row["tokens_per_s"] = round(1000 * row["batch"] / row["median_ms"], 1)
+        loop_ms = loops[row["network"], row["context"]]
+        row["times_torch_loop"] = round(loop_ms * row["tokens_per_s"] / 1000, 1)
     return rows
 
 
-def main() -> None:
+def add_network(name: str, entered: Field, folder: Path, arguments: argparse.Namespace) -> None:
+    """Our engine, the torch loop, peers, streams of the same size and thread choices of one network."""
+    network, config = random_network(name), NETWORKS[name]
+    threads = max(arguments.threads)
+    paths = export_all(network, folder)
+    size = {"network": name, "parameters": network.parameter_count}
+    entered.engines.append(torch_contender(network, threads=threads, labels=size))
+    entered.engines += peer_contenders(config, folder, threads=threads, labels=size)
+    entered.engines += engine_contenders(
+        paths, config, threads_tried=arguments.threads, batches=arguments.batches, labels=size
+    )
+    labels = {"buffer": "same size", "network": name}
+    for context in CONTEXTS:
+        moved = bytes_per_step(paths[SHIPPED_WEIGHTS], config, context=context, batch=1)
+        entered.streams += stream_contenders(moved, threads=threads, contexts=(context,), labels=labels)
+    tried = {weights: path for weights, path in paths.items() if weights in THREAD_CHOICE_WEIGHTS}
+    entered.choices += thread_choices(tried, threads_tried=arguments.threads, labels={"network": name})
+
+
+def enter_all(folder: Path, arguments: argparse.Namespace) -> Field:
+    """Everything that takes turns in one run."""
+    entered = Field()
+    threads = max(arguments.threads)
+    for name in NETWORKS:
+        add_network(name, entered, folder, arguments)
+    labels = {"buffer": "main memory", "network": ""}
+    entered.streams += stream_contenders(
+        FAR_BEYOND_CACHE_BYTES, threads=threads, contexts=CONTEXTS, labels=labels
+    )
+    for name, options in CHOICES.items():
+        loop = ComposingLoop(options, threads=threads)
+        entered.loops.append((loop.contender(name, threads=threads), loop))
+    return entered
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """One run."""
+    record: dict[str, Any] = {}
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        stack.enter_context(machine(record))
+        entered = enter_all(folder, arguments)
+        take_turns(entered.contenders(), arguments.rounds)
+    results = {"machine": record, "rounds": arguments.rounds, **entered.results()}
+    return {**results, "not_installed": missing_peers(), "targets": targets(results)}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
     """Command line of this module."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="thread counts to try")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/decode.json"))
-    options = parser.parse_args()
-    torch.set_num_threads(max(options.threads))
-    record: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as folder, machine(record):
-        all_contenders = list(contenders(Path(folder), options.threads))
-        for context in CONTEXTS:
-            for _ in range(options.rounds):
-                for contender in all_contenders:
-                    contender.run_round(context)
-    rows = with_ratios([row for contender in all_contenders for row in contender.rows()])
-    for row in rows:
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 2, 4, 8], help="with the most threads")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    arguments = parser.parse_args(argv)
+    torch.set_num_threads(max(arguments.threads))
+    results = measure(arguments)
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    for target in results["targets"]:
         print(
-            f"{row['network']:6} {row['engine']:16} {row['weights']:5} threads {row['threads']} batch {row['batch']}"
-            f" context {row['context']:5}: {row['median_ms']:9.3f} ms a step ({row['p10_ms']:.3f} to"
-            f" {row['p90_ms']:.3f}), {row['times_torch_loop']:.1f} x torch loop"
+            f"{'met   ' if target['met'] else 'MISSED'} {target['measured']} {target['target']}: {target['name']}"
         )
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(
-        json.dumps({"machine": record, "results": rows}, indent=1) + "\n", encoding="utf-8"
-    )
+    print(f"wrote {arguments.out}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """How long `emsync score` takes, measured from outside: start of the process to its end, models loaded on the way.
 
     python benchmarks/speed/whole_line.py film.mp4 other.mp4      # without a film: the sample film
-    python benchmarks/speed/table.py                              # then writes docs/speed.md
+    python -m benchmarks.speed.table                              # then writes docs/speed.md
 
 Each film is scored several times in a process of its own; the median counts. Peak memory is that of the process.
 """

@@ -1,0 +1,62 @@
+"""The networks that are timed, and the bytes that a token makes their engine read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+
+from emsync.music.vocabulary import EMSYNC
+from emsync_train.decode_graph import Quantisation
+from emsync_train.export import export
+from emsync_train.model import Composer
+from emsync_train.model_config import ModelConfig
+
+NETWORKS = {
+    "base": ModelConfig(EMSYNC.size, layers=8, width=448, heads=7, feed_forward=1792, context=1152),
+    "large": ModelConfig(EMSYNC.size, layers=11, width=512, heads=8, feed_forward=2048, context=1152),
+}
+"""`base` is what ships (`configs/base.toml`), `large` the prototype that the targets were set with; the window is a
+little longer, so that steps behind position 1024 do not slide it. Random weights cost the time of trained ones."""
+QUANTISATIONS: tuple[Quantisation, ...] = ("fp32", "int8", "int4")
+
+
+def random_network(name: str) -> Composer:
+    """One of `NETWORKS`, the same at every call."""
+    torch.manual_seed(0)
+    return Composer(NETWORKS[name]).eval()
+
+
+def export_all(network: Composer, folder: Path) -> dict[Quantisation, Path]:
+    """The files that the engine loads, one for each quantisation."""
+    paths = {}
+    for quantisation in QUANTISATIONS:
+        paths[quantisation] = folder / f"{network.config.layers}x{network.config.width}.{quantisation}.onnx"
+        export(network, paths[quantisation], metadata={"vocabulary": EMSYNC.name}, quantisation=quantisation)
+    return paths
+
+
+def weight_bytes_per_token(path: Path) -> int:
+    """Bytes of weights that a step reads: all of the file's constants, but one row of a table it only gathers from."""
+    graph = onnx.load(path).graph
+    tables = {node.input[0] for node in graph.node if node.op_type == "Gather"}
+    multiplied = {name for node in graph.node if node.op_type != "Gather" for name in node.input}
+    total = 0
+    for constant in graph.initializer:
+        only_gathered = constant.name in tables - multiplied
+        rows = constant.dims[0] if only_gathered and len(constant.dims) == 2 else 1
+        total += onnx.numpy_helper.to_array(constant).nbytes // rows
+    return total
+
+
+def cache_bytes_per_token(config: ModelConfig, context: int) -> int:
+    """Bytes of the fp32 KV cache that a step moves for a piece: `context` places read, one of them just written."""
+    place = config.layers * 2 * config.width * np.dtype(np.float32).itemsize
+    return place * (context + 1)
+
+
+def bytes_per_step(path: Path, config: ModelConfig, *, context: int, batch: int) -> int:
+    """What a step must move at least: the weights once, the cache of every piece."""
+    return weight_bytes_per_token(path) + batch * cache_bytes_per_token(config, context)
