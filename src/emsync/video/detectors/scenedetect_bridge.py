@@ -1,9 +1,8 @@
 """PySceneDetect's detectors behind our contract: frames come from our decode pass, times are exact.
 
 PySceneDetect counts frames here, and its own minimum scene length is switched off: times come from
-timestamps and `emsync.video.cuts.CutFilter` keeps the distance. It has no store of scores: with one, its detectors
-look for edges in every frame (Canny), which costs more than all the rest of them and enters no decision. How strong
-a cut is, is worked out here where there is one.
+timestamps and `emsync.video.cuts.CutFilter` keeps the distance. It is given no store of scores: how strong a cut is,
+is worked out here where there is one.
 """
 
 from __future__ import annotations
