@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import shutil
 import statistics
 import sys
@@ -145,8 +146,14 @@ def main() -> None:
     parser.add_argument("--ffmpeg", default=shutil.which("ffmpeg"), help="the one on the path unless named")
     parser.add_argument("--output", type=Path, default=RESULTS)
     arguments = parser.parse_args()
+    load_average = round(os.getloadavg()[0], 1)
     films = [measure(film, rounds=arguments.rounds, ffmpeg=arguments.ffmpeg) for film in arguments.films]
-    document = {"machine": machine(), "rounds": arguments.rounds, "films": films}
+    document = {
+        "machine": machine(),
+        "load_average": load_average,
+        "rounds": arguments.rounds,
+        "films": films,
+    }
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
     print(f"wrote {arguments.output}")

@@ -30,8 +30,9 @@ From `benchmarks/results/speed_cut_detection.json`; measure again with
 `python -m benchmarks.speed.cut_detection FILM... [--ffmpeg PATH]`.
 
 Whole processes, start-up included, that took turns: {results["rounds"]} rounds on {machine["cores"]} cores of \
-{machine["processor"]}, {machine["system"]}, Python {machine["python"]}. Ratios are medians of those within a round, to
-the quicker bare decoding. `emsync analyse` also hears the sound and judges what is felt (image, sound, craft, faces).
+{machine["processor"]}, {machine["system"]}, Python {machine["python"]}, whose load average was \
+{results["load_average"]:g} before. Ratios are medians of those within a round, to the quicker bare decoding.
+`emsync analyse` also hears the sound and judges what is felt (image, sound, craft, faces).
 """
     return "\n".join([introduction, *(_about(film) for film in results["films"])])
 
