@@ -51,9 +51,10 @@ def test_a_piece_sounds_as_with_the_whole_font(
     monkeypatch.setattr(module, "part_of", lambda content, _: content)
     whole = sound(played)
     assert np.abs(whole).max() > 0.1
-    assert (
-        np.abs(with_part - whole).max() < 1e-5
-    )  # samples lie elsewhere, so the places in them round otherwise
+    # samples lie elsewhere, so places in them round otherwise: a drum may have its last frame more or less
+    difference = with_part - whole
+    assert np.abs(difference).max() < 2e-3
+    assert np.sqrt(np.mean(difference**2)) < 1e-4 * np.sqrt(np.mean(whole**2))
 
 
 def sample_ends(font: bytes) -> np.ndarray:
