@@ -15,10 +15,11 @@ SOURCE = Path(__file__).parents[1] / "src"
 PRODUCT = SOURCE / "emsync"
 TRAINING = SOURCE / "emsync_train"
 
-FOUNDATION = {"control", "types", "options", "errors", "output_file", "weights"}
+FOUNDATION = {"ahead", "control", "types", "options", "errors", "output_file", "weights"}
 STAGES = {"video", "emotion", "music", "audio"}
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),
+    "ahead": set(),
     "control": set(),
     "types": {"control"},
     "options": {"control", "types"},
@@ -91,6 +92,12 @@ def test_a_room_imports_only_the_rooms_below_it(path: Path) -> None:
 def test_the_product_imports_neither_torch_nor_the_training_code(path: Path) -> None:
     libraries = {name.split(".")[0] for name in imported_by(path)}
     assert not libraries & (TRAINING_LIBRARIES | {"emsync_train"})
+
+
+@pytest.mark.parametrize("path", PRODUCT_MODULES, ids=name_of)
+def test_only_metrics_import_scipy_which_takes_longer_to_load_than_all_the_rest(path: Path) -> None:
+    libraries = {name.split(".")[0] for name in imported_by(path)}
+    assert "scipy" not in libraries or room_of(path) in {"affect_metrics", "self_similarity"}
 
 
 @pytest.mark.parametrize("path", PRODUCT_MODULES, ids=name_of)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import wave
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from tests.command_line import COMPOSER, composer_module
 from tests.media import make_video
 
 from emsync import pipeline
+from emsync.audio import sound_patches
 from emsync.emotion.affect import affect_of
 from emsync.errors import AudioError, MidiError
 from emsync.music.cue_sheet import read_cue_sheet
@@ -194,3 +197,17 @@ def test_results_are_named_after_the_film_or_the_output(
 ) -> None:
     outputs = OutputPaths.of(Path(film_name), None if output is None else Path(output))
     assert tuple(map(str, outputs.files)) == expected
+
+
+def test_an_error_while_listening_beside_the_scan_is_told_as_it_is_and_leaves_nothing(
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> Iterator[object]:
+        raise AudioError("film.mp4: its sound is damaged")
+        yield
+
+    monkeypatch.setattr(sound_patches, "sound_patches", fail)
+    with pytest.raises(AudioError, match=r"^film\.mp4: its sound is damaged$"):
+        pipeline.analyse(film, tmp_path / "film.cues.json", OPTIONS)
+    assert list(tmp_path.iterdir()) == []
+    assert [thread.name for thread in threading.enumerate() if thread.name == "emsync-ahead"] == []

@@ -1,9 +1,12 @@
 """How long `emsync score` takes, measured from outside: start of the process to its end, models loaded on the way.
 
-    python benchmarks/speed/whole_line.py film.mp4 other.mp4      # without a film: the sample film
+    python -m benchmarks.speed.whole_line film.mp4 other.mp4      # without a film: the sample film
+    python -m benchmarks.speed.whole_line --sharp 1080p.mp4 --long 720p.mp4 --repeats 3
     python -m benchmarks.speed.table                              # then writes docs/speed.md
 
 Each film is scored several times in a process of its own; the median counts. Peak memory is that of the process.
+With --sharp and --long, films are made by repeating those two, packets copied: 15 s and 60 s of the first; 15 s, 60 s,
+10 min and 60 min of the second, which tell how the cost grows with length. Films of 10 min and more are scored once.
 """
 
 from __future__ import annotations
@@ -16,13 +19,21 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.speed.growth import growth
+from benchmarks.speed.lengths import of_length
+from benchmarks.speed.weighed import weigh
+
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "speed_whole_line.json"
+SHARP_LENGTHS_S = (15.0, 60.0)
+LENGTHS_S = (15.0, 60.0, 600.0, 3600.0)
+ONCE_FROM_S = 300.0
+"""Films as long as this are scored once: an hour of film is its own average."""
 
 
 @dataclass(frozen=True)
@@ -38,19 +49,11 @@ class Run:
 
 def score_once(film: Path, folder: Path) -> Run:
     """Run `emsync score` on the film in a new process."""
-    report_path = folder / "report.json"
     command = [sys.executable, "-m", "emsync", "score", str(film), "--json", "--force"]
     command += ["-o", str(folder / f"scored{film.suffix if film.suffix == '.webm' else '.mkv'}")]
-    with report_path.open("wb") as out:
-        started_s = time.perf_counter()
-        process = subprocess.Popen(command, stdout=out)
-        _, status, usage = os.wait4(process.pid, 0)
-        wall_s = time.perf_counter() - started_s
-    if status != 0:
-        raise SystemExit(f"emsync score {film.name} ended with exit code {os.waitstatus_to_exitcode(status)}")
-    report = json.loads(report_path.read_text("utf-8"))
-    cpu_s = usage.ru_utime + usage.ru_stime
-    return Run(wall_s, cpu_s, usage.ru_maxrss / 1024, report["seconds"], report)
+    done = weigh(command, folder)
+    report = json.loads(done.said)
+    return Run(done.wall_s, done.cpu_s, done.peak_memory_mb, report["seconds"], report)
 
 
 def measure(film: Path, repeats: int) -> dict[str, Any]:
@@ -73,7 +76,9 @@ def measure(film: Path, repeats: int) -> dict[str, Any]:
         "wall_s": round(statistics.median(run.wall_s for run in runs), 2),
         "wall_s_all": [round(run.wall_s, 2) for run in runs],
         "wall_per_film_s": round(middle.wall_s / info.duration_s, 3),
+        "wall_per_minute_s": round(60 * middle.wall_s / info.duration_s, 2),
         "cpu_s": round(middle.cpu_s, 2),
+        "cpu_s_all": [round(run.cpu_s, 2) for run in runs],
         "peak_memory_mb": round(max(run.peak_memory_mb for run in runs)),
         "seconds": middle.seconds,
         "start_up_s": round(middle.wall_s - sum(middle.seconds.values()), 2),
@@ -107,23 +112,79 @@ def sample_film(folder: Path) -> Path:
     return path
 
 
+def films_of_lengths(source: Path, lengths_s: Sequence[float], folder: Path) -> list[Path]:
+    """Films of these lengths, made of one."""
+    return [
+        of_length(source, folder / f"{source.stem}-{length_s:g}s{source.suffix}", length_s)
+        for length_s in lengths_s
+    ]
+
+
+def grown(films: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """How each cost grows over films of one kind, and how much more memory the longest takes than the shortest."""
+    lengths_s = [film["duration_s"] for film in films]
+    costs = {name: [film[name] for film in films] for name in ("wall_s", "cpu_s")}
+    costs |= {f"{stage} stage": [film["seconds"][stage] for film in films] for stage in films[0]["seconds"]}
+    memory = [film["peak_memory_mb"] for film in films]
+    return {
+        "films": [film["film"] for film in films],
+        "memory_growth_mb": memory[lengths_s.index(max(lengths_s))] - memory[lengths_s.index(min(lengths_s))],
+        "costs": {
+            name: {key: round(value, 3) for key, value in asdict(growth(lengths_s, values)).items()}
+            for name, values in costs.items()
+            if all(values)
+        },
+    }
+
+
+def measure_all(films: Sequence[Path], repeats: int) -> list[dict[str, Any]]:
+    """Every film in turn; a line on stdout for each."""
+    from emsync.video.probe import probe  # noqa: PLC0415
+
+    rows = []
+    for film in films:
+        times = 1 if probe(film).duration_s >= ONCE_FROM_S else repeats
+        rows.append(measure(film, times))
+        print(f"{film.name}: {rows[-1]['wall_s']} s for {rows[-1]['duration_s']} s of film", flush=True)
+    return rows
+
+
+def measured(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """What the command line asks for."""
+    load_average = round(os.getloadavg()[0], 1)
+    document: dict[str, Any] = {
+        "machine": machine(),
+        "load_average": load_average,
+        "repeats": arguments.repeats,
+    }
+    sharp = [] if arguments.sharp is None else films_of_lengths(arguments.sharp, SHARP_LENGTHS_S, folder)
+    lengths_s = [one for one in LENGTHS_S if one <= arguments.longest_s]
+    long = [] if arguments.long is None else films_of_lengths(arguments.long, lengths_s, folder)
+    films = [*arguments.films, *sharp] or ([] if long else [sample_film(folder)])
+    document["films"] = measure_all(films, arguments.repeats)
+    if long:
+        rows = measure_all(long, arguments.repeats)
+        document["films"] += rows
+        document["growth"] = grown(rows)
+    return document
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("films", nargs="*", type=Path)
+    parser.add_argument("--sharp", type=Path, help="a 1080p film to make 15 s and 60 s of")
+    parser.add_argument("--long", type=Path, help="a film to make 15 s, 60 s, 10 min and 60 min of")
+    parser.add_argument("--longest-s", type=float, default=LENGTHS_S[-1], help="leave out longer ones")
+    parser.add_argument("--folder", type=Path, help="where the films are made (20 MB a minute at 1080p)")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--output", type=Path, default=RESULTS)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        films = arguments.films or [sample_film(Path(folder))]
-        measured = []
-        for film in films:
-            measured.append(measure(film, arguments.repeats))
-            print(f"{film.name}: {measured[-1]['wall_s']} s for {measured[-1]['duration_s']} s of film")
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+        document = measured(arguments, Path(folder))
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    document = {"machine": machine(), "repeats": arguments.repeats, "films": measured}
     arguments.output.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
     print(f"wrote {arguments.output}")
 

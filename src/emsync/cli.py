@@ -7,6 +7,7 @@ be used, 2 wrong usage, 70 a bug in emsync, 130 Ctrl-C.
 
 from __future__ import annotations
 
+import gc
 import json
 import signal
 import sys
@@ -275,7 +276,10 @@ def main() -> NoReturn:
     signal.signal(signal.SIGTERM, terminate)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, interrupt)
-    run(sys.argv[1:])
+    try:
+        run(sys.argv[1:])
+    finally:
+        gc.freeze()  # or Python looks for cycles in all that was loaded once more before it ends: 0.2 s
 
 
 def run(arguments: list[str]) -> NoReturn:

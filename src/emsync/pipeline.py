@@ -6,11 +6,12 @@ Stages are imported where they are called, so that `mux` does not pay for loadin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emsync.ahead import UNLIMITED, made_ahead
 from emsync.checks import check_audio_stream, check_container, check_film, check_report, check_soundfont
 from emsync.options import ComposeOptions, MuxOptions, RegenerateOptions, RenderOptions, ScoreOptions
 from emsync.output_file import atomic_output, atomic_outputs
@@ -22,6 +23,7 @@ from emsync.types import CueSheet, SampledFrame, VideoInfo
 if TYPE_CHECKING:
     from emsync.audio.mux import MuxReport
     from emsync.audio.render import RenderReport
+    from emsync.emotion.classifier import EmotionClassifier
     from emsync.music.regenerate import Regeneration
     from emsync.music.takes import Takes
 
@@ -175,8 +177,7 @@ def _analyse(
     *,
     on_frame: Callable[[SampledFrame], None] | None = None,
 ) -> Analysis:
-    """`on_frame` is handed every sampled frame, too, in order of time."""
-    from emsync.audio.sound_patches import sound_patches
+    """Watch and listen at once. `on_frame` is handed every sampled frame, too, in order of time."""
     from emsync.emotion.affect import to_affect_curve
     from emsync.emotion.classifier import EmotionClassifier
     from emsync.music.spotting import spot
@@ -191,26 +192,19 @@ def _analyse(
         if on_frame is not None:
             on_frame(frame)
 
-    with clock.stage("scan") as on_progress:
-        seen = scan(
-            info,
-            detector=detector_named(options.video.detector),
-            frames_per_s=options.video.frames_per_s,
-            on_frame=accept,
-            on_progress=on_progress,
-            large_height=classifier.large_height,
-        )
-    with clock.stage("listen") as on_progress:
-        stream = options.mux.audio_stream
-        if stream < len(info.audio_streams):
-            for patch in sound_patches(
-                info.path,
-                duration_s=seen.duration_s,
-                stream=stream,
-                start_s=info.start_s,
+    with made_ahead(_listened(info, options, classifier), depth=UNLIMITED) as listened:
+        with clock.stage("scan") as on_progress:
+            seen = scan(
+                info,
+                detector=detector_named(options.video.detector),
+                frames_per_s=options.video.frames_per_s,
+                on_frame=accept,
                 on_progress=on_progress,
-            ):
-                classifier.accept_sound(patch)
+                large_height=classifier.large_height,
+            )
+        with clock.stage("listen") as on_progress:
+            for done in listened:
+                on_progress(done)
     with clock.stage("classify"):
         shots = classifier.classify(shots_between(seen.cuts, seen.duration_s))
         affect = to_affect_curve(shots, seen.duration_s, options.affect)
@@ -224,6 +218,20 @@ def _analyse(
             options=options.spotting,
         )
     return Analysis(cue_sheet, seen.decode_errors)
+
+
+def _listened(info: VideoInfo, options: ScoreOptions, classifier: EmotionClassifier) -> Iterator[float]:
+    """Hand the film's sound to the classifier, patch by patch; gives the part done, in [0, 1]."""
+    from emsync.audio.sound_patches import sound_patches
+
+    stream = options.mux.audio_stream
+    if stream >= len(info.audio_streams):
+        return
+    length_s = info.duration_s
+    for patch in sound_patches(info.path, duration_s=length_s, stream=stream, start_s=info.start_s):
+        classifier.accept_sound(patch)
+        yield min(1.0, patch.time_s / length_s)
+    yield 1.0
 
 
 def _analyse_and_report(

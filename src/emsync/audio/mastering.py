@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from emsync.audio.loudness import SILENCE_LUFS, Limiter, LoudnessMeter, Source, TruePeakMeter, to_gain
+from emsync.ahead import made_ahead
+from emsync.audio.loudness import (
+    SILENCE_LUFS,
+    Limiter,
+    LoudnessMeter,
+    Sound,
+    Source,
+    TruePeakMeter,
+    to_gain,
+)
 from emsync.audio.wav_file import WavWriter
 from emsync.options import RenderOptions
 
 WINDOW_S = 5
+WINDOWS_AHEAD = 2
+"""Windows that are made before they are taken: 2 MB each."""
 PASSES = 4
 TOLERANCE_LU = 0.1
 MOST_PUSH_DB = 6.0
@@ -65,11 +76,21 @@ def _write_once(
     rate_hz = options.sample_rate_hz
     limiter = Limiter(source, rate_hz, gain=gain, ceiling_db=options.true_peak_db)
     loudness, peak = LoudnessMeter(rate_hz), TruePeakMeter()
-    with WavWriter(path, rate_hz, source.frames, "pcm24") as writer:
-        for start in range(0, source.frames, WINDOW_S * rate_hz):
-            stop = min(start + WINDOW_S * rate_hz, source.frames)
-            written = writer.write(limiter.read(start, stop))
+    done = 0
+    with (
+        WavWriter(path, rate_hz, source.frames, "pcm24") as writer,
+        made_ahead(_limited(limiter, source.frames, rate_hz), depth=WINDOWS_AHEAD) as windows,
+    ):
+        for window in windows:
+            written = writer.write(window)
             loudness.feed(written)
             peak.feed(written)
-            report(stop / source.frames)
+            done += window.shape[1]
+            report(done / source.frames)
     return Master(gain, loudness.integrated_lufs(), peak.peak_db(), limiter.deepest_db)
+
+
+def _limited(limiter: Limiter, frames: int, rate_hz: int) -> Iterator[Sound]:
+    """The limiter's sound, shape (2, up to five seconds); a window is made while the one before it is measured."""
+    for start in range(0, frames, WINDOW_S * rate_hz):
+        yield limiter.read(start, min(start + WINDOW_S * rate_hz, frames))

@@ -22,6 +22,7 @@ from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from emsync.ahead import made_ahead
 from emsync.audio.loudness import Limiter
 from emsync.audio.mix import RollingSource, mixed_windows
 from emsync.audio.sound_reader import MIX_RATE_HZ, Sound, SoundReader
@@ -32,6 +33,8 @@ from emsync.output_file import atomic_output, check_output
 CEILING_DB = -1.0
 """True peak of the mix; the limiter only works where film and music together would pass it."""
 BIT_RATE = 192_000
+WINDOWS_AHEAD = 2
+"""Windows of one second, 0.4 MB each, that are mixed before the encoder takes them."""
 SOUND_CODECS = {".mp4": "aac", ".m4v": "aac", ".mov": "aac", ".mkv": "aac", ".webm": "libopus"}
 _FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 _MUXER_OPTIONS = {".mp4": {"movflags": "+faststart"}, ".m4v": {"movflags": "+faststart"}}
@@ -102,8 +105,11 @@ def mux(
         frames = round((span.stop_s - span.start_s) * MIX_RATE_HZ)
         source = RollingSource(mixed_windows(music, original, options, frames), frames)
         limiter = Limiter(source, MIX_RATE_HZ, gain=1.0, ceiling_db=CEILING_DB)
-        writer = _Writer(film, picture, span, limiter, frames, on_progress or (lambda fraction: None))
-        with atomic_output(out_path, overwrite) as draft:
+        with (
+            atomic_output(out_path, overwrite) as draft,
+            made_ahead(_limited(limiter, frames), depth=WINDOWS_AHEAD) as windows,
+        ):
+            writer = _Writer(film, picture, span, windows, frames, on_progress or (lambda fraction: None))
             _write(writer, draft, out_path)
     return MuxReport(
         path=out_path,
@@ -127,12 +133,13 @@ class _Writer:
         film: InputContainer,
         picture: VideoStream,
         span: _Span,
-        limiter: Limiter,
+        windows: Iterator[Sound],
         frames: int,
         on_progress: Progress,
     ) -> None:
+        """`windows` hold the new sound, `frames` frames in all."""
         self._film, self._picture, self._span = film, picture, span
-        self._limiter, self._frames, self._on_progress = limiter, frames, on_progress
+        self._windows, self._frames, self._on_progress = windows, frames, on_progress
         self._written = 0
 
     @property
@@ -161,11 +168,10 @@ class _Writer:
         if packet is not None and packet.dts is not None:
             due = round((float(packet.dts * packet.time_base) - self._span.start_s) * MIX_RATE_HZ)
         while self._written < self._frames and self._written <= due:
-            stop = min(self._written + MIX_RATE_HZ, self._frames)
-            samples = self._limiter.read(self._written, stop)
+            samples = next(self._windows)
             out.mux(sound.encode(self._frame(samples)))
-            self._written = stop
-            self._on_progress(stop / self._frames)
+            self._written += samples.shape[1]
+            self._on_progress(self._written / self._frames)
 
     def _frame(self, samples: Sound) -> AudioFrame:
         frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout="stereo")
@@ -173,6 +179,12 @@ class _Writer:
         frame.time_base = Fraction(1, MIX_RATE_HZ)
         frame.pts = round(self._span.start_s * MIX_RATE_HZ) + self._written
         return frame
+
+
+def _limited(limiter: Limiter, frames: int) -> Iterator[Sound]:
+    """The new sound as windows of up to one second; they are mixed while those before them are encoded."""
+    for start in range(0, frames, MIX_RATE_HZ):
+        yield limiter.read(start, min(start + MIX_RATE_HZ, frames))
 
 
 def _write(writer: _Writer, draft: Path, out_path: Path) -> None:

@@ -17,8 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
+from emsync.ahead import made_ahead
 from emsync.audio.loudness import LoudnessMeter, Sound
-from emsync.audio.mastering import WINDOW_S, Master, write_master
+from emsync.audio.mastering import WINDOW_S, WINDOWS_AHEAD, Master, write_master
 from emsync.audio.performance import Performance, read_performance
 from emsync.audio.soundfont import SoundFont, find_soundfont
 from emsync.audio.synthesiser import Substitution, Synthesiser
@@ -184,11 +185,13 @@ def _synthesise(source: _Source, mix: SoundStore, stems: list[SoundStore], repor
             stem.append(window)
             report(SYNTHESIS_SHARE * (number + stem.frames / frames) / len(stems))
     meter = LoudnessMeter(source.synthesiser.rate_hz)
-    for window in _summed(stems, source.synthesiser.rate_hz) if stems else source.windows(None):
-        mix.append(window)
-        meter.feed(window)
-        if not stems:
-            report(SYNTHESIS_SHARE * mix.frames / frames)
+    mixed = _summed(stems, source.synthesiser.rate_hz) if stems else source.windows(None)
+    with made_ahead(mixed, depth=WINDOWS_AHEAD) as windows:
+        for window in windows:
+            mix.append(window)
+            meter.feed(window)
+            if not stems:
+                report(SYNTHESIS_SHARE * mix.frames / frames)
     return meter.integrated_lufs()
 
 

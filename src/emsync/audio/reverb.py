@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, fftconvolve, sosfilt
+
+from emsync.audio.filters import BlockFilter, band_pass, fast_length
 
 DECAY_S = 1.3
 PRE_DELAY_S = 0.012
@@ -21,7 +22,8 @@ def impulse_response(rate_hz: int) -> NDArray[np.float32]:
     frames = round(DECAY_S * rate_hz)
     noise = np.random.default_rng(SEED).standard_normal((2, frames))
     decay = 10 ** (-3 * np.arange(frames) / frames)
-    sound = sosfilt(butter(1, BAND_HZ, "bandpass", fs=rate_hz, output="sos"), noise) * decay
+    through = band_pass(*BAND_HZ, rate_hz, 2 * frames)
+    sound = np.fft.irfft(np.fft.rfft(noise, 2 * frames) * through)[:, :frames] * decay
     sound /= np.sqrt(np.sum(sound**2, axis=1, keepdims=True))
     delay = np.zeros((2, round(PRE_DELAY_S * rate_hz)))
     return np.concatenate([delay, sound], axis=1).astype(np.float32)
@@ -32,13 +34,14 @@ class Reverb:
 
     def __init__(self, rate_hz: int) -> None:
         """One hall for one bus."""
-        self._response = impulse_response(rate_hz)
-        self._tail = np.zeros_like(self._response)
+        response = impulse_response(rate_hz)
+        frames = fast_length(rate_hz + response.shape[1])
+        spectrum = np.fft.rfft(response, frames)
+        self._hall = BlockFilter(spectrum, frames, reach=response.shape[1])
 
     def add(self, send: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What the hall gives back, shape (2, frames), during a window of sound sent to it, shape (frames,)."""
-        frames = len(send)
-        wet: NDArray[np.float32] = fftconvolve(send[None, :], self._response, axes=1).astype(np.float32)
-        wet[:, : self._tail.shape[1]] += self._tail
-        self._tail = wet[:, frames:]
-        return wet[:, :frames]
+        """What the hall gives back, shape (2, frames), during a window of sound sent to it, shape (frames,).
+
+        A window lasts a second at most.
+        """
+        return np.asarray(self._hall.add(send[None, :]), np.float32)

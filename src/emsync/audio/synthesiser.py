@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from emsync.audio.performance import Message, Performance, PlayedMessage
 from emsync.audio.reverb import Reverb
+from emsync.audio.soundfont_part import Place, part_of
 from emsync.errors import AudioError
 
 DRUM_CHANNEL = 9
@@ -57,10 +58,13 @@ class Synthesiser:
         """Load the font. Raises `AudioError` if it cannot be used or no synthesiser is installed."""
         self._performance, self.rate_hz = performance, rate_hz
         self._messages = played_ahead(performance.messages)
-        self._synth, self._font = _loaded(soundfont_path, rate_hz)
+        content = _read(soundfont_path)
+        self._synth, self._font = _loaded(part_of(content, {}), soundfont_path, rate_hz)
         self._names = self._preset_names()
         if not self._names:
             raise AudioError(f"the soundfont {soundfont_path} holds no General MIDI presets; choose another")
+        part = part_of(content, self._played())
+        self._synth, self._font = _loaded(part, soundfont_path, rate_hz)
         self._substitutions: dict[tuple[int, bool], str] = {}
 
     @property
@@ -94,6 +98,24 @@ class Synthesiser:
                 upcoming = next(waiting, None)
             self._generate(dry, made, size)
             yield dry + np.float32(REVERB_LEVEL) * hall.add(dry.sum(axis=0))
+
+    def _played(self) -> dict[Place, set[int]]:
+        """The keys that are struck on each preset."""
+        programs = dict.fromkeys(range(CHANNELS), 0)
+        played: dict[Place, set[int]] = {}
+        for each in self._messages:
+            message = each.message
+            if message.type == "program_change":
+                programs[message.channel] = message.program
+            elif each.is_onset:
+                place = self._preset(message.channel, programs[message.channel])
+                played.setdefault(place, set()).add(message.note)
+        return played
+
+    def _preset(self, channel: int, program: int) -> Place:
+        """What plays a program on a channel: its preset or the nearest one that the font has."""
+        bank = DRUM_BANK if channel == DRUM_CHANNEL else 0
+        return nearest_preset(list(self._names), bank, program)
 
     def _frame(self, played: PlayedMessage) -> int:
         return round(played.time_s * self.rate_hz)
@@ -135,9 +157,8 @@ class Synthesiser:
     def _select(self, channel: int, program: int, *, is_asked: bool = True) -> None:
         """Give a channel a program, or the nearest one that the font has."""
         is_drums = channel == DRUM_CHANNEL
-        bank = DRUM_BANK if is_drums else 0
-        found = nearest_preset(list(self._names), bank, program)
-        if found != (bank, program) and is_asked:
+        found = self._preset(channel, program)
+        if found != (DRUM_BANK if is_drums else 0, program) and is_asked:
             self._substitutions[program, is_drums] = self._names[found]
         self._synth.program_select(channel, self._font, *found, is_drums)
 
@@ -190,11 +211,18 @@ def require_synthesiser() -> Any:
     return tinysoundfont
 
 
-def _loaded(soundfont_path: Path, rate_hz: int) -> tuple[Any, int]:
+def _read(soundfont_path: Path) -> bytes:
+    try:
+        return soundfont_path.read_bytes()
+    except OSError as error:
+        raise AudioError(f"{soundfont_path} cannot be read: {error.strerror}; choose another") from error
+
+
+def _loaded(content: bytes, soundfont_path: Path, rate_hz: int) -> tuple[Any, int]:
     """A synthesiser with the font in it, and the font's number."""
     synth = require_synthesiser().Synth(samplerate=rate_hz)
     try:
-        return synth, synth.sfload(str(soundfont_path), max_voices=MOST_VOICES)
+        return synth, synth.sfload(content, max_voices=MOST_VOICES)
     except Exception as error:  # the binding raises its own RuntimeError types
         raise AudioError(
             f"{soundfont_path} cannot be used as a soundfont; choose an .sf2 or .sf3 file"

@@ -18,9 +18,9 @@ BATCH_PIECES = 8
 class Sense:
     """One sense at work on one film: takes what it can use, keeps features and their times, nothing else.
 
-    A subclass takes frames, patches of sound, or both, and calls `keep`; frames come in order of time, then
-    patches in order of time. `feature_name` says which weights spoke; a head is fitted to one name and
-    refuses another. `reach_s` is how far from its middle a shot may find a moment if none lies inside it.
+    A subclass takes frames or patches of sound, in order of time, and calls `keep`. It never takes both: frames
+    and patches come from two threads at once. `feature_name` says which weights spoke; a head is fitted to one
+    name and refuses another. `reach_s` is how far from its middle a shot may find a moment if none lies inside it.
     """
 
     name: str

@@ -258,6 +258,20 @@ def test_an_interrupted_mux_leaves_nothing(tmp_path: Path, music: Path) -> None:
     assert set(tmp_path.iterdir()) == before
 
 
+def test_an_error_while_sound_is_mixed_ahead_is_told_as_it_is_and_leaves_nothing(
+    tmp_path: Path, music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> Sound:
+        raise AudioError("film.mp4: its sound is damaged")
+
+    film, out = make_video(tmp_path / "film.mp4"), tmp_path / "out.mp4"
+    before = set(tmp_path.iterdir())
+    monkeypatch.setattr(module.Limiter, "read", fail)
+    with pytest.raises(AudioError, match=r"^film\.mp4: its sound is damaged$"):
+        mux(film, music, out, options=MuxOptions())
+    assert set(tmp_path.iterdir()) == before
+
+
 def test_a_full_disk_is_one_clear_error(tmp_path: Path, music: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(self: object, out: object, codec: str) -> None:
         raise av.FFmpegError(errno.ENOSPC, "No space left on device")

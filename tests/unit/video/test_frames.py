@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import tracemalloc
 from fractions import Fraction
 from itertools import pairwise
@@ -204,6 +205,16 @@ def test_a_video_that_vanishes_after_the_probe_is_told(tmp_path: Path) -> None:
     info.path.unlink()
     with pytest.raises(VideoError, match="no such file"):
         scan(info, detector=detector_named("adaptive"), frames_per_s=1.0, on_frame=lambda _: None)
+
+
+def test_whatever_stops_the_watcher_stops_the_decoder(tmp_path: Path) -> None:
+    def stop(_: SampledFrame) -> None:
+        raise KeyboardInterrupt
+
+    info = probe(make_video(tmp_path / "film.mp4", duration_s=3.0))
+    with pytest.raises(KeyboardInterrupt):
+        scan(info, detector=detector_named("adaptive"), frames_per_s=1.0, on_frame=stop)
+    assert [thread.name for thread in threading.enumerate() if thread.name == "emsync-ahead"] == []
 
 
 def test_progress_rises_from_nothing_to_one(tmp_path: Path) -> None:

@@ -5,15 +5,24 @@ Source: PySceneDetect, `HistogramDetector`, its defaults (threshold 0.2, 128 bin
 
 from __future__ import annotations
 
+import cv2
+import numpy as np
+from numpy.typing import NDArray
 from scenedetect.detectors import HistogramDetector
 
 from emsync.video.detectors.scenedetect_bridge import SceneDetectBridge
 
+BINS = 128
+
+
+def cut_strength(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> float:
+    """1 minus the correlation of the two histograms, at most 1."""
+    first, second = (HistogramDetector.calculate_histogram(each, bins=BINS) for each in (before, after))
+    return min(1.0, 1 - float(cv2.compareHist(first, second, cv2.HISTCMP_CORREL)))
+
 
 def make_detector() -> SceneDetectBridge:
-    """A fresh detector. Strength is 1 minus the correlation of the two histograms, at most 1."""
-    detector = HistogramDetector(min_scene_len=0)
-    (score_key,) = detector.get_metrics()
+    """A fresh detector."""
     return SceneDetectBridge(
-        "histogram", detector, score_key=score_key, strength_of=lambda correlation: min(1.0, 1 - correlation)
+        "histogram", HistogramDetector(min_scene_len=0, bins=BINS), strength=cut_strength
     )
