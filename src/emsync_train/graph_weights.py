@@ -9,7 +9,7 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import numpy_helper
 
-from emsync_train.decode_graph import BLOCK, Weight
+from emsync_train.quantise import BLOCK, Weight
 
 
 def weights_of_graph(path: Path) -> dict[str, Weight]:
