@@ -14,7 +14,7 @@ def made_up_results() -> dict[str, object]:
     def record(film: str, answer_s: float, condition: str) -> Record:
         answers_s = {answer: [answer_s] for answer in ANSWERS}
         settings = {"seconds": 25.0}
-        rises, music = [0.0], {"polyphony": 4.5}
+        speaks, rises, music = [0.01], [0.0], {"polyphony": 4.5}
         return Record(
             film,
             "trailer",
@@ -23,6 +23,7 @@ def made_up_results() -> dict[str, object]:
             [8.0],
             [8.0],
             answers_s,
+            speaks,
             rises,
             [None],
             9,
