@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cache
@@ -64,15 +63,11 @@ def make_piece(number: int, film: Film, condition: str, *, films: Sequence[Film]
     )
     batch = len(guidance_rows(options))
     model = ListeningModel(ComposerModel.load(load_weights(COMPOSER), threads=threads, batch=batch))
-    began_s = time.perf_counter()
     piece = compose_with(model, film.sheet if is_told else without_boundaries(film.sheet), options)
-    compose_s = time.perf_counter() - began_s
-    return measure(piece, film, condition, films=films, nats=model.nats, compose_s=compose_s)
+    return measure(piece, film, condition, films=films, nats=model.nats)
 
 
-def measure(
-    piece: Composition, film: Film, condition: str, *, films: Sequence[Film], nats: Floats, compose_s: float
-) -> Record:
+def measure(piece: Composition, film: Film, condition: str, *, films: Sequence[Film], nats: Floats) -> Record:
     """Everything about a piece that needs the notes or their sound."""
     heard = listen(piece, film.sheet)
     others = [other.boundaries_s for other in others_of_its_kind(film, films)]
@@ -95,7 +90,6 @@ def measure(
         tokens=len(nats),
         nats=float(nats.sum()),
         note_count=len(piece.notes),
-        compose_s=round(compose_s, 2),
         music={name: _known([figure(stretch)])[0] for name, figure in FIGURES.items()},
     )
 

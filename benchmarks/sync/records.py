@@ -43,7 +43,6 @@ class Record:
     tokens: int
     nats: float
     note_count: int
-    compose_s: float
     music: dict[str, float | None]
 
 

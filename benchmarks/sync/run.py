@@ -3,8 +3,8 @@
     python -m benchmarks.sync.run --pieces 50 --seconds 25 --work WORK     # goes on where it stopped
     python -m benchmarks.sync.table                                        # then writes docs/sync.md
 
-Needs the extra `train` and `pip install librosa`. Composing and rendering take about half a second per second of music
-and condition on one free core. With --midi and --manifest, music by people is measured beside the composed.
+Needs the extra `train` and `pip install librosa`. Composing and rendering take about a third of a second per second of
+music and condition on one free core; processes with disjoint `--conditions` may share the work folder. With --midi and --manifest, music by people is measured beside the composed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def compose_missing(arguments: argparse.Namespace) -> None:
     for number, film, condition in missing_pieces(all_films, records, arguments.conditions):
         record = make_piece(number, film, condition, films=all_films, threads=arguments.threads)
         append_record(path, record)
-        print(f"{film.name}, {condition}: {record.note_count} notes in {record.compose_s} s", flush=True)
+        print(f"{film.name}, {condition}: {record.note_count} notes", flush=True)
 
 
 def document(arguments: argparse.Namespace) -> dict[str, Any]:

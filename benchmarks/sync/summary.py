@@ -53,7 +53,6 @@ def _condition(records: Sequence[Record]) -> dict[str, Any]:
         "nats_per_token": mean_entry(one.nats / one.tokens for one in records if one.tokens),
         "nats_per_note": mean_entry(one.nats / one.note_count for one in records if one.note_count),
         "music": music(one.music for one in records),
-        "compose_s_per_s": mean_entry(one.compose_s / one.settings["seconds"] for one in records),
     }
 
 

@@ -178,10 +178,10 @@ def offset_table(conditions: Results) -> str:
 
 
 def cost_table(conditions: Results) -> str:
-    """Nats and time."""
-    names = ("nats_per_token", "nats_per_note", "compose_s_per_s")
+    """Nats."""
+    names = ("nats_per_token", "nats_per_note")
     return table(
-        ["mode", "nats per token", "nats per note", "seconds of composing per second of music"],
+        ["mode", "nats per token", "nats per note"],
         [[mode, *(entry(figures[name]) for name in names)] for mode, figures in conditions.items()],
     )
 

@@ -29,7 +29,6 @@ def made_up_results() -> dict[str, object]:
             9,
             18.0,
             6,
-            50.0,
             music,
         )
 

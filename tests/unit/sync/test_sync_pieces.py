@@ -49,7 +49,7 @@ def measured() -> Record:
     piece = Composition(np.array(rows, NOTE_DTYPE), (0, 250, 500), chords, 1250, hits, 0, "")
     nats = np.array([1.0, 2.0])
     films = [here, film("elsewhere", (3.0,))]
-    return measure(piece, here, "exact", films=films, nats=nats, compose_s=1.0)
+    return measure(piece, here, "exact", films=films, nats=nats)
 
 
 def test_chords_announced_and_struck_are_kept_without_the_last_one(measured: Record) -> None:

@@ -45,7 +45,6 @@ def record(
         tokens=10,
         nats=15.0,
         note_count=5,
-        compose_s=50.0,
         music={"polyphony": 4.0, "groove_consistency": None},
     )
 
@@ -119,7 +118,6 @@ def test_nats_are_per_token_and_per_note_and_undefined_music_stays_undefined() -
     figures = summary([record("one", [2.0], [2.0]), record("two", [3.0], [3.0])])["exact"]
     assert figures["nats_per_token"][0] == 1.5
     assert figures["nats_per_note"][0] == 3.0
-    assert figures["compose_s_per_s"][0] == 2.0
     assert figures["music"] == {"polyphony": [4.0, 4.0, 4.0], "groove_consistency": [None, None, None]}
     json.dumps(figures, allow_nan=False)
 
