@@ -4,7 +4,8 @@
     python -m benchmarks.sync.table                                        # then writes docs/sync.md
 
 Needs the extra `train` and `pip install librosa`. Composing and rendering take about a third of a second per second of
-music and condition on one free core; processes with disjoint `--conditions` may share the work folder. With --midi and --manifest, music by people is measured beside the composed.
+music and condition on one free core; processes with disjoint `--conditions` may share the work folder. With --midi and
+--manifest, music by people is measured beside the composed.
 """
 
 from __future__ import annotations
