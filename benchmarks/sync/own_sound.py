@@ -18,7 +18,6 @@ from scipy.ndimage import uniform_filter1d
 from emsync.audio.performance import Performance, PlayedMessage, read_performance
 from emsync.audio.soundfont import find_soundfont
 from emsync.audio.synthesiser import DRUM_CHANNEL, Synthesiser
-from emsync.music.chords import TOGETHER_TICKS
 from emsync.music.midi_file import write_midi
 from emsync.types import TICK_S, Composition, CueSheet, Floats
 
@@ -28,9 +27,8 @@ PEAK_WITHIN_S = 0.5
 LEVEL_WINDOW_S = 0.005
 APART_S = 6.0
 """Chords are played so far from each other that one has died away when the next is struck."""
-BEFORE_S = 1.0
+BEFORE_S, EARLIEST_S = 1.0, 0.1
 SILENCE = 1e-10
-_ROUNDING_S = 0.001
 
 
 def chords_speak_s(piece: Composition, sheet: CueSheet, moments_s: Floats, *, reach_s: float) -> Floats:
@@ -52,7 +50,10 @@ def chords_speak_s(piece: Composition, sheet: CueSheet, moments_s: Floats, *, re
 
 
 def delays_s(performance: Performance, onsets_s: Sequence[float] | Floats) -> Floats:
-    """From each onset until what is struck there speaks, each chord alone; shape of `onsets_s`; NaN for silence."""
+    """From each onset until what is struck there speaks, each chord alone; shape of `onsets_s`; NaN for silence.
+
+    Below 0 where slow programs are played so far ahead that they are heard early.
+    """
     apart = Performance(tuple(_apart(performance, onsets_s)), performance.track_names)
     synthesiser = Synthesiser(apart, find_soundfont(None).path, RATE_HZ)
     frames = round((BEFORE_S + APART_S * len(onsets_s)) * RATE_HZ)
@@ -66,10 +67,12 @@ def delays_s(performance: Performance, onsets_s: Sequence[float] | Floats) -> Fl
 
 
 def _delay_s(energy: Floats, frame: int) -> float:
-    heard = energy[frame : frame + round(PEAK_WITHIN_S * RATE_HZ)]
+    first = frame - round(EARLIEST_S * RATE_HZ)
+    heard = energy[first : frame + round(PEAK_WITHIN_S * RATE_HZ)]
     if heard.max() <= SILENCE:
         return np.nan
-    return float(np.argmax(heard >= heard.max() * 10 ** (-SPEAKS_BELOW_PEAK_DB / 10))) / RATE_HZ
+    spoken = first + int(np.argmax(heard >= heard.max() * 10 ** (-SPEAKS_BELOW_PEAK_DB / 10)))
+    return (spoken - frame) / RATE_HZ
 
 
 def _places_s(count: int) -> list[float]:
@@ -90,9 +93,8 @@ def _apart(performance: Performance, onsets_s: Sequence[float] | Floats) -> Iter
 
 
 def _is_struck(played: PlayedMessage, onset_s: float) -> bool:
-    """Whether a note of a pitched instrument begins with the chord."""
-    since_s = played.time_s - onset_s
-    in_time = -_ROUNDING_S <= since_s <= TOGETHER_TICKS * TICK_S + _ROUNDING_S
+    """Whether a note of a pitched instrument begins with the chord, to a tick."""
+    in_time = abs(played.time_s - onset_s) <= TICK_S
     return played.is_onset and in_time and played.message.channel != DRUM_CHANNEL
 
 

@@ -33,11 +33,11 @@ REVERB_LEVEL = 0.16
 """The hall against the dry sound: about 16 dB below it."""
 STAND_INS = {29: 27, 30: 27, 40: 48, 41: 48, 42: 48, 43: 48}
 """Overdriven guitars by the clean one and solo strings by the ensemble, where the next number would be an effect."""
-STRING_ENSEMBLE = 48
-SPEAKS_AFTER_S = {STRING_ENSEMBLE: 0.015}
+FINGERED_BASS, STRING_ENSEMBLE = 33, 48
+SPEAKS_AFTER_S = {FINGERED_BASS: 0.02, STRING_ENSEMBLE: 0.02}
 """How long after its onset a slow program is first heard; it is played as much ahead, as editors shift slow tracks.
 
-Its pitches come within 15 dB of their loudest after 7 to 44 ms, half of them within 16; the piano's after 4 to 10.
+Their pitches come within 15 dB of their loudest after 7 to 51 ms, half of them within 17; the piano's after 4 to 10.
 """
 INSTALL = "install the synthesiser: pip install --no-deps tinysoundfont"
 

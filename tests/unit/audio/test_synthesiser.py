@@ -136,7 +136,7 @@ def test_strings_play_ahead_and_their_program_change_with_them_and_others_do_not
         by_channel[played.message.channel].append((played.message.type, round(played.time_s, 3)))
     notes = ["note_on", "note_off", "note_on", "note_off"]
     assert by_channel[piano] == by_channel[drums] == list(zip(notes, (0.0, 0.5, 0.5, 1.0), strict=True))
-    ahead = [("program_change", 0.485), ("note_on", 0.485), ("note_off", 0.5), ("note_off", 0.985)]
+    ahead = [("program_change", 0.48), ("note_on", 0.48), ("note_off", 0.5), ("note_off", 0.98)]
     assert by_channel[strings] == [("note_on", 0.0), *ahead]
 
 

@@ -9,7 +9,7 @@ from benchmarks.sync.own_sound import delays_s
 
 from emsync.audio.performance import Performance, PlayedMessage
 
-PIANO, SLOW_STRINGS = 0, 49
+PIANO, BASS, SLOW_STRINGS = 0, 33, 49
 
 
 def performance(program: int, strokes: list[tuple[float, float, int]]) -> Performance:
@@ -30,6 +30,11 @@ def test_a_piano_speaks_within_ten_milliseconds_and_slow_strings_do_not() -> Non
     (strings,) = delays_s(performance(SLOW_STRINGS, chord(3.0)), [3.0])
     assert 0.0 <= piano < 0.01
     assert 0.05 < strings < 0.3
+
+
+def test_what_is_played_ahead_and_speaks_quickly_is_heard_early() -> None:
+    (high,) = delays_s(performance(BASS, [(3.0, 5.0, 55)]), [3.0])
+    assert -0.02 < high < 0.0
 
 
 def test_what_is_struck_just_before_or_after_a_chord_changes_nothing() -> None:
