@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.speed.weighed import Weighed, weigh
-from benchmarks.speed.whole_line import machine
+from benchmarks.speed.whole_line import described, machine
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "speed_cut_detection.json"
@@ -123,12 +123,7 @@ def measure(film: Path, *, rounds: int, ffmpeg: str | None) -> dict[str, Any]:
         theirs_s = scenedetect_cuts(folder, film)
     ours_s = json.loads(runs[CUTS][-1].said)
     return {
-        "film": film.name,
-        "duration_s": round(info.duration_s, 2),
-        "width": info.width,
-        "height": info.height,
-        "frame_rate_fps": round(float(info.frame_rate_fps), 3),
-        "codec": info.codec,
+        **described(info),
         "cuts": len(ours_s),
         "cuts_scenedetect": len(theirs_s),
         "cuts_shared": shared(ours_s, theirs_s),

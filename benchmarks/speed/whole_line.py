@@ -28,6 +28,8 @@ from benchmarks.speed.growth import growth
 from benchmarks.speed.lengths import of_length
 from benchmarks.speed.weighed import weigh
 
+from emsync.types import VideoInfo
+
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "speed_whole_line.json"
 SHARP_LENGTHS_S = (15.0, 60.0)
@@ -67,12 +69,7 @@ def measure(film: Path, repeats: int) -> dict[str, Any]:
     report = middle.report
     hits = [one["hit"] for one in report["boundaries"]]
     return {
-        "film": film.name,
-        "duration_s": round(info.duration_s, 2),
-        "width": info.width,
-        "height": info.height,
-        "frame_rate_fps": round(float(info.frame_rate_fps), 3),
-        "codec": info.codec,
+        **described(info),
         "wall_s": round(statistics.median(run.wall_s for run in runs), 2),
         "wall_s_all": [round(run.wall_s, 2) for run in runs],
         "wall_per_film_s": round(middle.wall_s / info.duration_s, 3),
@@ -86,6 +83,18 @@ def measure(film: Path, repeats: int) -> dict[str, Any]:
         "boundaries_hit": sum(hits),
         "loudness_lufs": report["loudness_lufs"],
         "notes": report["notes"],
+    }
+
+
+def described(info: VideoInfo) -> dict[str, Any]:
+    """What a film is, as the results name it."""
+    return {
+        "film": info.path.name,
+        "duration_s": round(info.duration_s, 2),
+        "width": info.width,
+        "height": info.height,
+        "frame_rate_fps": round(float(info.frame_rate_fps), 3),
+        "codec": info.codec,
     }
 
 

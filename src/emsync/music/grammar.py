@@ -87,7 +87,7 @@ class Grammar:
 
     def play(self, groups: frozenset[InstrumentGroup]) -> None:
         """From now on only `groups` play; what others sound is released next. Raises: ValueError without pitches."""
-        if groups is self._playing:
+        if groups == self._playing:
             return
         if not groups - {InstrumentGroup.DRUMS}:
             raise ValueError("at least one group with pitches must play")
