@@ -14,7 +14,7 @@ from benchmarks.speed.networks import bytes_per_step
 
 from emsync.music.conditions import Condition
 from emsync.music.model import ComposerModel
-from emsync_train.decode_graph import Quantisation
+from emsync_train.graph_nodes import Quantisation
 from emsync_train.model import Composer
 from emsync_train.model_config import ModelConfig
 

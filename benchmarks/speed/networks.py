@@ -10,8 +10,8 @@ import torch
 
 from emsync.music.model import CACHE_TYPES
 from emsync.music.vocabulary import EMSYNC
-from emsync_train.decode_graph import Quantisation
 from emsync_train.export import export
+from emsync_train.graph_nodes import Quantisation
 from emsync_train.model import Composer
 from emsync_train.model_config import ModelConfig
 

@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.speed.contender import Contender, spread
 from benchmarks.speed.engines import FilledEngine
 
-from emsync_train.decode_graph import Quantisation
+from emsync_train.graph_nodes import Quantisation
 
 OTHER_WORK_MS = 0.3
 STEPS = 20

@@ -25,7 +25,8 @@ from emsync.output_file import atomic_output
 from emsync.weights import ASSETS, COMPOSER, register_weights
 from emsync_train.cache_range import CachePeaks, cache_peaks, calibration_batches
 from emsync_train.dataset import Shards
-from emsync_train.decode_graph import Quantisation, build_graph
+from emsync_train.decode_graph import build_graph
+from emsync_train.graph_nodes import Quantisation
 from emsync_train.model import ROPE_BASE, Composer
 from emsync_train.model_config import ModelConfig
 

@@ -33,7 +33,6 @@ class CadenceShaping:
             plan.key_at(chord_ticks),
             KeyPlan(vocabulary, tonic=plan.tonic, strength=plan.options.key_strength),
         )
-        self._nothing = key_plan.chord_bias(range(12), key.tonic, 0.0)
         self._dominant = key_plan.chord_bias(DOMINANT, key.tonic, _CADENCE_WEIGHT)
         self._tonic = key_plan.chord_bias(TONIC_CHORDS[key.mode], key.tonic, _LAST_CHORD_WEIGHT)
 
@@ -44,8 +43,8 @@ class CadenceShaping:
     def accept(self, token: int, now_ticks: int) -> None:
         """Nothing is remembered."""
 
-    def bias(self, now_ticks: int) -> Floats:
+    def bias(self, now_ticks: int) -> Floats | None:
         """Against notes outside the dominant before the last chord and outside the tonic chord from it on."""
         if now_ticks >= self._chord_ticks:
             return self._tonic
-        return self._dominant if now_ticks >= self._begin_ticks else self._nothing
+        return self._dominant if now_ticks >= self._begin_ticks else None

@@ -41,27 +41,43 @@ def compose(
     Raises: CueSheetError if the film is too short for any music, WeightsError if the weights are missing,
         altered or give no finite numbers.
     """
-    model = ComposerModel.load(
-        load_weights(COMPOSER), threads=options.threads, batch=len(guidance_rows(options))
-    )
     sha256 = weights_entry(COMPOSER).sha256
-    return compose_with(model, cue_sheet, options, weights_sha256=sha256, on_progress=on_progress)
+    return compose_with(
+        _model_for(options, 1), cue_sheet, options, weights_sha256=sha256, on_progress=on_progress
+    )
+
+
+def load_composer(options: ComposeOptions) -> ComposerModel:
+    """The network that comes with the package, ready for the first takes of `compose_takes`.
+
+    Raises: WeightsError if the weights are missing or altered; ValueError for fewer than one take.
+    """
+    return _model_for(options, min(len(take_seeds(options)), MOST_TOGETHER))
+
+
+def _model_for(options: ComposeOptions, pieces: int) -> ComposerModel:
+    """A network with rows for some pieces side by side."""
+    batch = len(guidance_rows(options)) * pieces
+    return ComposerModel.load(load_weights(COMPOSER), threads=options.threads, batch=batch)
 
 
 def compose_takes(
     cue_sheet: CueSheet,
     options: ComposeOptions,
     *,
+    model: ComposerModel | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> tuple[Composition, ...]:
     """`options.takes` pieces for a cue sheet, one for each of `take_seeds`, `MOST_TOGETHER` of them side by side.
 
     The same options give the same takes. What one of their seeds gives alone may be another piece: see `lanes`.
+    `model` comes from `load_composer` with these options, if it was loaded before.
     Raises: as `compose`; ValueError for fewer than one take.
     """
-    if options.takes == 1:
-        return (compose(cue_sheet, options, on_progress=on_progress),)
-    seeds, weights, sha256 = take_seeds(options), load_weights(COMPOSER), weights_entry(COMPOSER).sha256
+    seeds, sha256 = take_seeds(options), weights_entry(COMPOSER).sha256
+    model = model or load_composer(options)
+    if len(seeds) == 1:
+        return (compose_with(model, cue_sheet, options, weights_sha256=sha256, on_progress=on_progress),)
     made: list[Composition] = []
     for first in range(0, len(seeds), MOST_TOGETHER):
         together = seeds[first : first + MOST_TOGETHER]
@@ -70,8 +86,8 @@ def compose_takes(
             if on_progress is not None:
                 on_progress((done + part * share) / len(seeds))
 
-        batch = len(guidance_rows(options)) * len(together)
-        model = ComposerModel.load(weights, threads=options.threads, batch=batch)
+        if model.batch != len(guidance_rows(options)) * len(together):  # fewer are left than before
+            model = _model_for(options, len(together))
         made += compose_together(model, cue_sheet, options, together, weights_sha256=sha256, on_progress=tell)
     return tuple(made)
 

@@ -61,12 +61,13 @@ class DensityShaping:
         if token in self._vocabulary.time_shift:
             self._forget(now_ticks)
             self._keep(token - self._vocabulary.time_shift.first + 1, now_ticks)
-        elif self._vocabulary.is_on(np.array(token)):
+        elif self._vocabulary.is_on(token):
             self._onsets_ticks.append(now_ticks)
 
-    def bias(self, now_ticks: int) -> Floats:
-        """What is added to the logits, shape (V,): 0 at everything but ONs, CHORD and time shifts."""
-        return self.push(now_ticks) * self._direction
+    def bias(self, now_ticks: int) -> Floats | None:
+        """What is added to the logits, shape (V,): 0 at all but ONs, CHORD and time shifts; None without a push."""
+        push = self.push(now_ticks)
+        return push * self._direction if push else None
 
     def push(self, now_ticks: int) -> float:
         """Nats that ONs gain now, within plus and minus `LARGEST_PUSH`; under a ceiling alone never above 0."""

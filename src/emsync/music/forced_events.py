@@ -111,7 +111,7 @@ class ForcedEvents:
 
 def _order(vocabulary: Vocabulary, token: int) -> tuple[int, int]:
     """Place in the order of one instant: OFF, BAR, CHORD, ON by note; a time shift ends it. All OFFs are equal."""
-    note = int(vocabulary.notes_of(np.array(token)))
+    note = int(vocabulary.notes_of(token))
     if token in vocabulary.off:
         return 0, 0
     if token in vocabulary.time_shift:

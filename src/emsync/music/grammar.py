@@ -119,9 +119,10 @@ class Grammar:
         """
         vocabulary = self.vocabulary
         mask = np.zeros(vocabulary.size, bool)
-        ons = self._allowed_ons()
+        voices = self._voices()
+        ons = self._allowed_ons(voices)
         if self._chord_pitches is not None:
-            self._allow_ons(mask, self._chord_notes(ons, self._chord_pitches))
+            self._allow_ons(mask, self._chord_notes(ons, voices, self._chord_pitches))
             return mask
         overdue = self._overdue()
         mask[vocabulary.off.first : vocabulary.off.stop] = self._allowed_offs()
@@ -129,7 +130,7 @@ class Grammar:
             mask[vocabulary.off.first : vocabulary.off.stop] &= overdue[self._note_of_off]
             if mask.any():
                 return mask
-        has_room = self._rank < 3 and bool(self._chord_notes(ons, set()).any())
+        has_room = self._rank < 3 and self._has_room_for_chord(ons, voices)
         if self._rank < 2 and (has_room or not chord_required):
             mask[vocabulary.special("BAR")] = self._bar_may_come(bar_required)
         if bar_required:
@@ -166,7 +167,7 @@ class Grammar:
     def accept(self, token: int) -> None:
         """Take a token into the piece. The caller has looked at `allowed` before."""
         vocabulary = self.vocabulary
-        note = int(vocabulary.notes_of(np.array(token)))
+        note = int(vocabulary.notes_of(token))
         self._last_token, self._last_note = token, note
         self._rank = self._rank_of(token, note)
         if token in vocabulary.time_shift:
@@ -187,8 +188,8 @@ class Grammar:
 
     def may_be_forced(self, token: int) -> bool:
         """Whether a token is an ON that only the number of voices forbids."""
-        note = int(self.vocabulary.notes_of(np.array(token)))
-        if self.chord_is_due or not self.vocabulary.is_on(np.array(token)):
+        note = int(self.vocabulary.notes_of(token))
+        if self.chord_is_due or not self.vocabulary.is_on(token):
             return False
         follows = self._rank < 4 or note > self._last_note
         return bool(
@@ -211,9 +212,8 @@ class Grammar:
             return 0
         return 2 if token == vocabulary.special("BAR") else 3
 
-    def _allowed_ons(self) -> Mask:
+    def _allowed_ons(self, voices: NDArray[np.int64]) -> Mask:
         """Notes after the last of this instant, not sounding, within the polyphony bounds, shape (440,)."""
-        voices = self._voices()
         full = np.repeat(voices >= self.limits.voices_per_group, PITCHES)
         ons = ~self.sounding & ~full & self._plays
         if voices.sum() >= self.limits.voices:
@@ -230,7 +230,8 @@ class Grammar:
 
     def _voices(self) -> NDArray[np.int64]:
         """How many voices of each group are taken, shape (5,)."""
-        return np.asarray((self.sounding & ~self.held).reshape(-1, PITCHES).sum(axis=1))
+        taken = self._group_of_note[self.sounding & ~self.held]
+        return np.bincount(taken, minlength=len(InstrumentGroup))
 
     def _overdue(self) -> Mask:
         """Notes that have sounded for as long as a note may, or whose group plays no more, shape (440,)."""
@@ -244,13 +245,21 @@ class Grammar:
             if len(self._chord_pitches) == CHORD_PITCHES:
                 self._chord_pitches = None
 
-    def _chord_notes(self, ons: Mask, struck_pitches: set[int]) -> Mask:
+    def _has_room_for_chord(self, ons: Mask, voices: NDArray[np.int64]) -> bool:
+        """Whether a chord could begin now: mostly one group has both the notes and the voices, seen at a glance."""
+        notes = np.bincount(self._group_of_note[ons & self._pitched], minlength=len(InstrumentGroup))
+        free_voices = self.limits.voices - int(voices.sum())
+        in_a_group = int(np.minimum(notes, self.limits.voices_per_group - voices).max())
+        if min(in_a_group, free_voices) >= CHORD_PITCHES:
+            return True
+        return bool(self._chord_notes(ons, voices, set()).any())
+
+    def _chord_notes(self, ons: Mask, voices: NDArray[np.int64], struck_pitches: set[int]) -> Mask:
         """Notes after which one group alone could still complete the chord, shape (440,).
 
         That is a little stricter than it need be, and enough never to end in a dead end: the group that could
         complete it before can do so after its lowest new pitch, too.
         """
-        voices = self._voices()
         fresh = (ons & self._pitched).reshape(-1, PITCHES)  # (groups, pitches): would add a pitch
         fresh[:, list(struck_pitches)] = False
         free_voices = self.limits.voices_per_group - voices  # (groups,)

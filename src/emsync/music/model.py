@@ -23,7 +23,7 @@ from emsync.errors import WeightsError
 from emsync.music.conditions import Condition
 from emsync.music.vocabulary import VOCABULARIES
 
-FORMAT = "emsync-composer-3"
+FORMAT = "emsync-composer-4"
 """What this runtime reads; `emsync_train.export` writes it."""
 CONDITION_COUNT = len(Condition)
 CACHE_TYPES: dict[str, np.dtype[Any]] = {"fp32": np.dtype(np.float32), "int8": np.dtype(np.int8)}
@@ -201,6 +201,8 @@ class ComposerModel:
 
     def _slide(self) -> None:
         """Drop the oldest places of every full line and move the rest to the front."""
+        if self._lengths.max() < self.context:
+            return
         dropped = math.ceil(self.context / _DROPPED_PART)
         for row in np.flatnonzero(self._lengths == self.context):
             self._memory.row(int(row)).drop(dropped)
@@ -221,6 +223,8 @@ class _Memory:
     sines: NDArray[np.float32]
     logits: NDArray[np.float32]
     """Shape (B, V)."""
+    width: int
+    """Of the network's stream."""
 
     @classmethod
     def of(cls, sizes: _Sizes, batch: int) -> _Memory:
@@ -234,6 +238,7 @@ class _Memory:
             cosines=np.empty((places, head_size // 2), np.float32),
             sines=np.empty((places, head_size // 2), np.float32),
             logits=np.empty((batch, sizes.vocabulary_size), np.float32),
+            width=sizes.width,
         )
 
     def row(self, row: int) -> _Memory:
@@ -264,6 +269,9 @@ class _Feed:
         self._tokens = np.zeros((batch, count), np.int64)
         self._conditions = np.zeros((batch, count, CONDITION_COUNT), np.float32)
         self._present = np.zeros((batch, count, CONDITION_COUNT), np.float32)
+        self._heard = b""  # the conditions that `told` was worked out from
+        self._changed = np.ones((), np.bool_)
+        told = _share(np.zeros((batch, count, memory.width), np.float32))
         self._last_place = np.zeros(batch, np.int32)
         self._length = np.zeros(1, np.int32)
         self._rotations = np.zeros((batch, count), np.int64)
@@ -273,6 +281,7 @@ class _Feed:
             "tokens": self._tokens,
             "conditions": self._conditions,
             "present": self._present,
+            "changed": self._changed,
             "last_place": self._last_place,
             "length": self._length,
             "cosines": memory.cosines,
@@ -281,6 +290,8 @@ class _Feed:
         }
         for name, array in inputs.items():
             self._binding.bind_ortvalue_input(name, _share(array))
+        self._binding.bind_ortvalue_input("told_before", told)
+        self._binding.bind_ortvalue_output("told", told)
         self._binding.bind_ortvalue_output("logits", _share(memory.logits))
         for layer, keys_and_values in enumerate(memory.cache):
             for kind, array in zip(("key", "value"), keys_and_values, strict=True):
@@ -300,15 +311,24 @@ class _Feed:
         Several tokens at once: rows must stand at one position.
         """
         self._tokens[:] = tokens
-        missing = np.isnan(conditions)
-        self._conditions[:] = conditions
-        self._conditions[missing] = 0.0
-        np.logical_not(missing, out=self._present, casting="unsafe")
+        self._hear(conditions)
         self._last_place[:] = lengths + (self._count - 1)
         self._length[:] = lengths.max() + self._count
         positions = first_positions + lengths
         self._memory.rotate_to(positions if self._count == 1 else positions[0] + np.arange(self._count))
         self._session.run_with_iobinding(self._binding)
+
+    def _hear(self, conditions: NDArray[np.float32]) -> None:
+        """Pass the conditions on; many tokens lie on one tick and are told the same, which is then not read again."""
+        heard = conditions.tobytes()
+        self._changed[...] = heard != self._heard
+        if not self._changed:
+            return
+        self._heard = heard
+        missing = np.isnan(conditions)
+        self._conditions[:] = conditions
+        self._conditions[missing] = 0.0
+        np.logical_not(missing, out=self._present, casting="unsafe")
 
 
 def _share(array: NDArray[Any]) -> Any:

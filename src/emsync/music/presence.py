@@ -32,7 +32,6 @@ class PresenceShaping:
         notes = np.clip(vocabulary.notes_of(tokens), 0, NOTE_COUNT - 1)
         groups = np.where(vocabulary.is_on(tokens), notes // PITCHES, -1)
         self._is_on_of = groups[None] == np.arange(len(InstrumentGroup))[:, None]  # (5, V)
-        self._nothing = np.zeros(vocabulary.size)
         self._heard_ticks = np.zeros(len(InstrumentGroup))
 
     def copy(self) -> PresenceShaping:
@@ -48,11 +47,11 @@ class PresenceShaping:
             asked = [int(group) for group in self._asked_at(now_ticks) or ()]
             self._heard_ticks[~np.isin(np.arange(len(InstrumentGroup)), asked)] = now_ticks
 
-    def bias(self, now_ticks: int) -> Floats:
-        """What is added to the logits, shape (V,): 0 or more at ONs of groups that are waited for, 0 elsewhere."""
+    def bias(self, now_ticks: int) -> Floats | None:
+        """What is added to the logits, shape (V,): 0 or more at ONs of groups that are waited for; None without any."""
         asked = [int(group) for group in self._asked_at(now_ticks) or ()]
         if not asked:
-            return self._nothing
+            return None
         silent_s = (now_ticks - self._heard_ticks[asked]) / TICKS_PER_S
         push = np.clip(PUSH_PER_S * (silent_s - PATIENCE_S), 0.0, LARGEST_PUSH)
         return np.asarray(push @ self._is_on_of[asked])

@@ -35,9 +35,12 @@ def probabilities(logits: NDArray[np.float32], allowed: NDArray[np.bool_], *, te
         raise ValueError(f"temperature must be above 0, not {temperature}")
     if not np.isfinite(logits).all():
         raise ValueError("the model gave a logit that is not finite")
-    scaled = np.where(allowed, logits.astype(np.float64) / temperature, -np.inf)
+    places = np.flatnonzero(allowed)
+    scaled = logits[places].astype(np.float64) / temperature
     weights = np.exp(scaled - scaled.max())
-    return np.asarray(weights / weights.sum())
+    distribution = np.zeros(len(logits))
+    distribution[places] = weights / weights.sum()
+    return distribution
 
 
 def nucleus(distribution: Floats, top_p: float) -> NDArray[np.int64]:
@@ -50,7 +53,8 @@ def nucleus(distribution: Floats, top_p: float) -> NDArray[np.int64]:
     """
     if not 0 < top_p <= 1:
         raise ValueError(f"top-p must lie in (0, 1], not {top_p}")
-    possible = np.flatnonzero(distribution)
+    # All that are less likely than this have less than 1 - top_p together: they need not be sorted.
+    possible = np.flatnonzero(distribution > (1 - top_p) / len(distribution))
     order = possible[np.argsort(-distribution[possible], kind="stable")]
     held = np.cumsum(distribution[order])
     size = int(np.searchsorted(held, top_p - 1e-12)) + 1

@@ -379,8 +379,8 @@ class ScoreWriter:
     def _logits(self, tokens: Sequence[int], told: Logits) -> Logits:
         """Feed tokens with what each row is told (B, T, 11); logits of the next, guided and shaped."""
         self._own_logits, guided = self._guided.step(tokens, told)
-        now_ticks = self._grammar.now_ticks
-        return np.asarray(sum((one.bias(now_ticks) for one in self._shapings), guided), np.float32)
+        leaning = [one.bias(self._grammar.now_ticks) for one in self._shapings]
+        return np.asarray(sum((bias for bias in leaning if bias is not None), guided), np.float32)
 
     def _hold_to_the_end(self) -> None:
         """Replace what followed the last chord by its resonance: hold, release together, silence, END."""

@@ -23,8 +23,8 @@ class Shaping(Protocol):
     def accept(self, token: int, now_ticks: int) -> None:
         """Hear a token after which it is `now_ticks`."""
 
-    def bias(self, now_ticks: int) -> Floats:
-        """What is added to the logits of the next token, shape (V,)."""
+    def bias(self, now_ticks: int) -> Floats | None:
+        """What is added to the logits of the next token, shape (V,); None: nothing."""
 
 
 class KeyShaping:

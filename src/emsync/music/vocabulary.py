@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,11 +135,23 @@ class Vocabulary:
         """True at every ON token, shape (size,)."""
         return (self._notes >= 0) & ~self.off.holds(np.arange(self.size))
 
-    def notes_of(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
+    @overload
+    def notes_of(self, tokens: int) -> np.int64: ...
+
+    @overload
+    def notes_of(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]: ...
+
+    def notes_of(self, tokens: int | NDArray[np.int64]) -> np.int64 | NDArray[np.int64]:
         """The note that each ON strikes or each OFF ends, 0..`NOTE_COUNT` - 1; -1 at other tokens."""
         return self._notes[tokens]
 
-    def is_on(self, tokens: NDArray[np.int64]) -> NDArray[np.bool_]:
+    @overload
+    def is_on(self, tokens: int) -> np.bool_: ...
+
+    @overload
+    def is_on(self, tokens: NDArray[np.int64]) -> NDArray[np.bool_]: ...
+
+    def is_on(self, tokens: int | NDArray[np.int64]) -> np.bool_ | NDArray[np.bool_]:
         """True at each ON, however hard it is struck; shape of `tokens`."""
         return self._is_on[tokens]
 

@@ -286,7 +286,7 @@ def test_a_truncated_file_is_refused(three_layers: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": "emsync-composer-1"}, "holds no composer of format emsync-composer-3"),
+        ({"format": "emsync-composer-1"}, "holds no composer of format emsync-composer-4"),
         ({"vocabulary": "klingon"}, "made for vocabulary 'klingon'"),
         ({"vocabulary": PAPER.name}, "which this version of emsync does not know"),
         ({"context": "long"}, "damaged metadata"),

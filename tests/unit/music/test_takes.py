@@ -107,9 +107,14 @@ def test_of_many_takes_four_are_written_at_a_time(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(room, "load_weights", lambda _: b"")
     made = compose_takes(cue_sheet_of(3), replace(OPTIONS, takes=9), on_progress=seen.append)
     assert [composition.seed for composition in made] == list(range(5, 14))
-    assert batches == [4, 4, 1]
+    assert batches == [4, 1]  # the second four take the network of the first
     assert seen == sorted(seen)
     assert seen[-1] == 1.0
+
+
+def test_a_network_that_is_loaded_already_writes_the_takes(composed: tuple[Composition, ...]) -> None:
+    made = compose_takes(FILM, OPTIONS, model=side_by_side())
+    assert [take.notes.tobytes() for take in made] == [take.notes.tobytes() for take in composed]
 
 
 def test_no_take_is_a_mistake_of_the_caller() -> None:

@@ -25,8 +25,8 @@ from torch.nn import functional  # noqa: E402
 
 from emsync_train.cache_range import cache_peaks  # noqa: E402
 from emsync_train.dataset import Batch  # noqa: E402
-from emsync_train.decode_graph import Quantisation  # noqa: E402
 from emsync_train.export import export, load_checkpoint, main  # noqa: E402
+from emsync_train.graph_nodes import Quantisation  # noqa: E402
 from emsync_train.model import Attention, Block, Composer, rope_angles, rotate  # noqa: E402
 from emsync_train.model_config import ModelConfig  # noqa: E402
 from emsync_train.quantise import quantise  # noqa: E402

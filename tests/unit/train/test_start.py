@@ -17,8 +17,8 @@ from torch import Tensor  # noqa: E402
 
 from emsync.errors import InputError  # noqa: E402
 from emsync.music.vocabulary import EMSYNC, NOTE_COUNT, PAPER  # noqa: E402
-from emsync_train.decode_graph import Quantisation  # noqa: E402
 from emsync_train.export import export  # noqa: E402
+from emsync_train.graph_nodes import Quantisation  # noqa: E402
 from emsync_train.graph_weights import weights_of_graph  # noqa: E402
 from emsync_train.model import Composer  # noqa: E402
 from emsync_train.model_config import ModelConfig  # noqa: E402
