@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from benchmarks.speed.contender import CONTEXTS, Contender, timed
-from benchmarks.speed.networks import bytes_per_step
+from benchmarks.speed.networks import TOKENS_A_TICK, bytes_per_step
 
 from emsync.music.conditions import Condition
 from emsync.music.model import ComposerModel
@@ -18,8 +18,8 @@ from emsync_train.graph_nodes import Quantisation
 from emsync_train.model import Composer
 from emsync_train.model_config import ModelConfig
 
-STEPS = 10
-"""Steps timed together in a turn, all at the same context."""
+TICKS = 4
+"""Timed in a turn, all at the same context."""
 MOST_ROUNDS = 5
 """Of the torch loop, which takes a second for a token."""
 
@@ -37,6 +37,7 @@ class FilledEngine:
         self.load_s = time.perf_counter() - began_s
         self._token = np.ones((batch, 1), np.int64)
         self._conditions = np.zeros((batch, 1, len(Condition)), np.float32)
+        self._made = 0
         self._fill(longest)
 
     def _fill(self, places: int) -> None:
@@ -49,14 +50,22 @@ class FilledEngine:
 
     def step(self, context: int) -> None:
         """Make a token with `context` places in use, its own included."""
+        if self._made % TOKENS_A_TICK == 0:
+            self._conditions[..., Condition.END_OFFSET_S] = self._made % 512 / 64
+        self._made += 1
         self._model.truncate(context - 1)
         self._model.step(self._token, self._conditions)
 
     def run(self, context: int) -> Sequence[float]:
-        """Time some steps, after two that wake the threads up."""
+        """Time all the tokens of some ticks, after two that wake the threads up; milliseconds for one token of each."""
         for _ in range(2):
             self.step(context)
-        return timed(lambda: self.step(context), STEPS)
+
+        def tick() -> None:
+            for _ in range(TOKENS_A_TICK):
+                self.step(context)
+
+        return [tick_ms / TOKENS_A_TICK for tick_ms in timed(tick, TICKS)]
 
 
 def engine_contender(

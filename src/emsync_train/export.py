@@ -85,7 +85,7 @@ def _properties(
             f"vocabulary {vocabulary.name!r} has {vocabulary.size} tokens, "
             f"the network {config.vocabulary_size}"
         )
-    kinds = {"dropout", "positions", "conditioning", "norm", "activation", "tied_output"}
+    kinds = {"dropout", "positions", "conditioning", "norm", "activation", "tied_output", "initialisation"}
     sizes = {name: str(value) for name, value in asdict(config).items() if name not in kinds}
     facts = {
         **sizes,

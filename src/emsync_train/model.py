@@ -35,6 +35,8 @@ GROUPS = slice(int(GROUP_CONDITIONS.start), int(GROUP_CONDITIONS.stop))
 PAPER_AFFECT_WIDTH = 256
 PAPER_OFFSET_WIDTH = 128
 ROPE_BASE = 10_000.0
+SMALL_DEVIATION = 0.02
+EMBEDDING_DEVIATION = 0.5
 NORM_EPSILON = 1e-5
 
 
@@ -329,20 +331,26 @@ class Composer(nn.Module):
         self.final_norm = norm_of(config)
         if not config.tied_output:
             self.output = nn.Linear(config.width, config.vocabulary_size, bias=False)
-        self.apply(self._initialise)
+        self.apply(_initialise_small)
         if isinstance(self.condition_encoder, ConditionEncoder):
             self.condition_encoder.spread()
-        residual_deviation = 0.02 / math.sqrt(2 * config.layers)
+        self._initialise_blocks()
+
+    def _initialise_blocks(self) -> None:
+        """What blocks add to the stream begins small, as in GPT-2; or, by fan-in, at zero.
+
+        By fan-in the other matrices keep the size of what they multiply, and tokens are about as loud in the stream as
+        what a fresh condition encoder adds to it (0.4 to 0.6; with a deviation of 0.02 a twentieth of that).
+        """
+        by_fan_in = self.config.initialisation == "fan_in"
+        if by_fan_in:
+            nn.init.normal_(self.embedding.weight, std=EMBEDDING_DEVIATION)
+        added = 0.0 if by_fan_in else SMALL_DEVIATION / math.sqrt(2 * self.config.layers)
         for name, parameter in self.blocks.named_parameters():
             if name.endswith(("attention.output.weight", "feed_forward.outer.weight")):
-                nn.init.normal_(parameter, std=residual_deviation)
-
-    @staticmethod
-    def _initialise(module: nn.Module) -> None:
-        if isinstance(module, nn.Linear | nn.Embedding):
-            nn.init.normal_(module.weight, std=0.02)
-        if isinstance(module, nn.Linear) and module.bias is not None:
-            nn.init.zeros_(module.bias)
+                nn.init.normal_(parameter, std=added)
+            elif by_fan_in and parameter.ndim == 2:
+                nn.init.normal_(parameter, std=parameter.shape[1] ** -0.5)
 
     def forward(
         self,
@@ -381,3 +389,11 @@ class Composer(nn.Module):
     def parameter_count(self) -> int:
         """Trainable numbers, a shared output layer counted once."""
         return sum(parameter.numel() for parameter in self.parameters())
+
+
+def _initialise_small(module: nn.Module) -> None:
+    """Small weights, no biases."""
+    if isinstance(module, nn.Linear | nn.Embedding):
+        nn.init.normal_(module.weight, std=SMALL_DEVIATION)
+    if isinstance(module, nn.Linear) and module.bias is not None:
+        nn.init.zeros_(module.bias)

@@ -9,6 +9,7 @@ Positions: TypeAlias = Literal["rope", "learned"]
 Conditioning: TypeAlias = Literal["token", "prefix"]
 Norm: TypeAlias = Literal["rms", "layer"]
 Activation: TypeAlias = Literal["squared_relu", "swiglu", "relu"]
+Initialisation: TypeAlias = Literal["small", "fan_in"]
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,8 @@ class ModelConfig:
     """Sizes and kind of the network. `context` is the window in tokens that training sees at once.
 
     `positions`, `conditioning`, `norm`, `activation` and `tied_output` default to what is shipped; the others
-    are for comparison and for the paper's network, and cannot be exported.
+    are for comparison and for the paper's network, and cannot be exported. `initialisation` says how the weights of a
+    fresh network are drawn: `small` as GPT-2's, for `fan_in` see `Composer`.
     """
 
     vocabulary_size: int
@@ -32,6 +34,7 @@ class ModelConfig:
     norm: Norm = "rms"
     activation: Activation = "squared_relu"
     tied_output: bool = True
+    initialisation: Initialisation = "small"
 
     def __post_init__(self) -> None:
         sizes = (self.vocabulary_size, self.layers, self.width, self.heads, self.feed_forward, self.context)
@@ -46,6 +49,7 @@ class ModelConfig:
             "conditioning": Conditioning,
             "norm": Norm,
             "activation": Activation,
+            "initialisation": Initialisation,
         }
         for name, allowed in choices.items():
             if getattr(self, name) not in get_args(allowed):
@@ -53,4 +57,8 @@ class ModelConfig:
         if (self.positions == "learned") != (self.conditioning == "prefix"):
             raise ValueError(
                 'positions "learned" go with conditioning "prefix": they carry the boundary offset'
+            )
+        if self.initialisation == "fan_in" and self.tied_output:
+            raise ValueError(
+                'initialisation "fan_in" wants tied_output = false: its embedding is too large for logits'
             )

@@ -90,6 +90,25 @@ def test_prefill_equals_single_steps_before_and_after_the_window_slides(
     np.testing.assert_allclose(parts.step(tokens[:, 1:], conditions[:, 1:]), expected, atol=TOLERANCE)
 
 
+def test_conditions_that_stay_are_heard_at_every_token_and_those_that_change_at_once(
+    three_layers: Path,
+) -> None:
+    """What they say is worked out when they change: it must not go stale, nor be lost when the piece is taken back."""
+    tokens, conditions = _music(12, batch=2)
+    for first, stop in ((0, 3), (3, 4), (4, 9), (9, 12)):
+        conditions[:, first:stop] = conditions[:, first : first + 1]
+    conditions[0, 9:] = conditions[0, 8]  # one row keeps its own, the other does not
+    model = ComposerModel.load(three_layers, batch=2)
+    got = _step_by_step(model, tokens, conditions)
+    for length in range(1, 13):
+        whole = ComposerModel.load(three_layers, batch=2).step(tokens[:, :length], conditions[:, :length])
+        np.testing.assert_allclose(got[:, length - 1], whole, atol=TOLERANCE)
+    model.reset()
+    np.testing.assert_array_equal(_step_by_step(model, tokens, conditions), got)
+    model.truncate(3)  # the last conditions heard are not those that come now
+    np.testing.assert_array_equal(_step_by_step(model, tokens[:, 3:], conditions[:, 3:]), got[:, 3:])
+
+
 def test_rows_of_a_batch_do_not_hear_each_other(three_layers: Path) -> None:
     tokens, conditions = _music(CONTEXT + 5, batch=3)
     together = ComposerModel.load(three_layers, batch=3).step(tokens, conditions)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,8 @@ def parameters(name: str, shards: dict[str, Shards]) -> int:
 
 
 def test_the_folder_has_the_configurations_that_are_written_about() -> None:
-    assert {"tiny.toml", "small.toml", "base.toml", "paper.toml", "ablations/base.toml"} <= set(EVERY_TOML)
+    assert {"tiny.toml", "small.toml", "base.toml", "base_untied.toml", "paper.toml"} <= set(EVERY_TOML)
+    assert "ablations/base.toml" in EVERY_TOML
 
 
 @pytest.mark.parametrize("name", EVERY_TOML)
@@ -61,10 +63,19 @@ def test_every_configuration_is_read_and_trains_on_windows_of_its_own_length(
 
 
 @pytest.mark.parametrize(
-    ("name", "millions"), [("base.toml", 21.2), ("paper.toml", 37.1), ("small.toml", 2.3)]
+    ("name", "millions"),
+    [("base.toml", 21.2), ("base_untied.toml", 22.0), ("paper.toml", 37.1), ("small.toml", 2.3)],
 )
 def test_a_configuration_has_the_size_it_says(shards: dict[str, Shards], name: str, millions: float) -> None:
     assert round(parameters(name, shards) / 1e6, 1) == millions
+
+
+def test_the_next_run_differs_from_what_ships_in_its_output_and_its_beginning_only(
+    shards: dict[str, Shards],
+) -> None:
+    shipped, following = read("base.toml", shards), read("base_untied.toml", shards)
+    assert following.model == replace(shipped.model, tied_output=False, initialisation="fan_in")
+    assert replace(following, model=shipped.model) == shipped
 
 
 @pytest.mark.parametrize("name", ABLATIONS)

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("onnx")
+onnx = pytest.importorskip("onnx")
 
 from benchmarks.speed import peers  # noqa: E402
 from benchmarks.speed.bandwidth import best_streams, ways_of_reading  # noqa: E402
-from benchmarks.speed.engines import STEPS, FilledEngine  # noqa: E402
+from benchmarks.speed.engines import TICKS, FilledEngine  # noqa: E402
 from benchmarks.speed.networks import (  # noqa: E402
+    TOKENS_A_TICK,
     cache_bytes_per_token,
     export_all,
     weight_bytes_per_token,
@@ -45,6 +46,17 @@ def test_a_quantised_step_reads_one_row_of_the_embedding(network: Composer, tmp_
     assert whole_file - weight_bytes_per_token(int8_path) > 4 * table - 4 * CONFIG.width
 
 
+def test_the_condition_encoder_is_read_once_a_tick(network: Composer, tmp_path: Path) -> None:
+    path = exported(network, tmp_path, "fp32")
+    graph = onnx.load(path).graph
+    (choice,) = [node for node in graph.node if node.op_type == "If"]
+    (then,) = [attribute.g for attribute in choice.attribute if attribute.name == "then_branch"]
+    encoder = sum(onnx.numpy_helper.to_array(constant).nbytes for constant in then.initializer)
+    always = sum(onnx.numpy_helper.to_array(constant).nbytes for constant in graph.initializer)
+    assert encoder > 5 * 4 * CONFIG.width**2
+    assert weight_bytes_per_token(path) == pytest.approx(always + encoder / TOKENS_A_TICK, abs=20)
+
+
 @pytest.mark.parametrize(("quantisation", "number_bytes"), [("fp32", 4), ("int8", 1)])
 def test_the_cache_of_a_step_is_keys_and_values_of_all_places(
     network: Composer, tmp_path: Path, quantisation: str, number_bytes: int
@@ -56,7 +68,7 @@ def test_the_cache_of_a_step_is_keys_and_values_of_all_places(
 def test_a_filled_engine_makes_every_step_at_the_same_place(network: Composer, tmp_path: Path) -> None:
     engine = FilledEngine(exported(network, tmp_path, "int8"), threads=1, batch=2, longest=20)
     times_ms = engine.run(20)
-    assert len(times_ms) == STEPS
+    assert len(times_ms) == TICKS
     assert min(times_ms) > 0
     assert engine._model.position == 20
     cache = engine._model._memory.cache

@@ -38,6 +38,7 @@ KINDS = {
     "layer_norm": dataclasses.replace(TINY, norm="layer"),
     "swiglu": dataclasses.replace(TINY, activation="swiglu"),
     "untied": dataclasses.replace(TINY, tied_output=False),
+    "fan_in": dataclasses.replace(TINY, tied_output=False, initialisation="fan_in"),
 }
 EVERY_KIND = pytest.mark.parametrize("config", KINDS.values(), ids=KINDS)
 BOTH = pytest.mark.parametrize("config", [TINY, PAPER], ids=["shipped", "paper"])
@@ -128,6 +129,27 @@ def test_a_fresh_network_hears_every_condition_that_its_kind_has(
         assert heard(model, condition) == 0
     else:
         assert heard(model, condition) > 1e-4
+
+
+def test_by_fan_in_a_fresh_network_hears_tokens_and_conditions_alike_and_blocks_add_nothing() -> None:
+    torch.manual_seed(0)
+    config = dataclasses.replace(TINY, width=192, heads=6, tied_output=False, initialisation="fan_in")
+    model, (tokens, conditions, present) = Composer(config).eval(), inputs()
+    told, said = model.condition_encoder(conditions, present).std(), model.embedding(tokens).std()
+    assert 0.5 < said / told < 2
+    plain = Composer(dataclasses.replace(config, initialisation="small")).embedding(tokens).std()
+    assert plain / told < 0.1
+    stream = torch.randn(2, 10, 192)
+    block = model.blocks[0]
+    angles = rope_angles(torch.arange(10), 32)
+    assert torch.equal(block(stream, angles), stream)
+    queries = block.attention.query_key_value(block.attention_norm(stream))
+    assert float(queries.detach().std()) == pytest.approx(1, abs=0.05)
+
+
+def test_by_fan_in_an_embedding_cannot_be_the_output() -> None:
+    with pytest.raises(ValueError, match='initialisation "fan_in" wants tied_output = false'):
+        dataclasses.replace(TINY, initialisation="fan_in")
 
 
 @pytest.mark.parametrize("condition", list(Condition)[:6], ids=lambda condition: condition.name)
