@@ -205,7 +205,7 @@ Sync = Annotated[
     typer.Option(help="exact: each boundary gets its chord; beat: on a beat, too; paper: none is forced."),
 ]
 Takes = Annotated[
-    int, typer.Option(min=1, max=64, metavar="NUMBER", help="Compose so many, seed by seed; keep the best.")
+    int, typer.Option(min=1, max=64, metavar="NUMBER", help="Compose so many, a seed each; keep the best.")
 ]
 KeepTakes = Annotated[bool, typer.Option("--keep-takes", help="Write every take, too, as NAME.take1.mid ...")]
 Temperature = Annotated[

@@ -20,7 +20,7 @@ DEFAULT_TEMPO_US = 500_000
 _UNREADABLE = (OSError, EOFError, ValueError, KeyError, IndexError, TypeError)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PlayedMessage:
     """A channel message, when it is played, in seconds from the start of the file, and the track it is on."""
 
