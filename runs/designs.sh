@@ -10,8 +10,8 @@ PYTHON=${PYTHON:-python3}
 WORKERS=${WORKERS:-1}          # processes that draw windows, of each design
 TOTAL_TOKENS=${TOTAL_TOKENS:-} # instead of the configurations'
 PRECISION=${PRECISION:-}       # bf16-mixed on a GPU; most CPUs are slow at it
-DESIGNS=${DESIGNS:-base paper no_bars swiglu layer_norm untied}
-COMPOSERS=${COMPOSERS:-base paper no_bars}
+DESIGNS=${DESIGNS:-base paper no_bars swiglu layer_norm untied fan_in}
+COMPOSERS=${COMPOSERS:-base paper no_bars fan_in}
 export PYTHONPATH="src${PYTHONPATH:+:$PYTHONPATH}" OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 
 shards_of() { # DESIGN: the folder it learns from
@@ -62,8 +62,8 @@ evaluate)
   runs=()
   for design in $DESIGNS; do runs+=("$work/$design"); done
   for design in $COMPOSERS; do
-    bars=()
-    [ "$design" = base ] || bars=(--free-bars)
+    bars=() # planned, where the network is told its place in them
+    case "$design" in paper | no_bars) bars=(--free-bars) ;; esac
     "$PYTHON" -m emsync_train.evaluate --run "$work/$design" --shards "$(shards_of "$design")" \
       --out "$work/$design/results.json" --parts likelihood boundaries affect --pieces 12 --per-cell 2 --windows 64 \
       "${bars[@]}"

@@ -6,8 +6,8 @@
 The graph is written by hand, node by node, because the fused operators that make decoding fast (attention
 over a cache that is updated in place, block-wise quantised matrices) have no counterpart in torch. Cosines
 and sines of the rotation are inputs, so that the host can give exact ones at any position of the music, and so is which
-of them each token takes: rows of a batch may stand at different positions. What the conditions say is an input and an
-output over the same memory: it is worked out only where `changed` is true.
+of them each token takes: rows of a batch may stand at different positions. What the conditions say comes out and is
+given back: it is worked out only where `changed` is true.
 """
 
 from __future__ import annotations

@@ -271,7 +271,8 @@ class _Feed:
         self._present = np.zeros((batch, count, CONDITION_COUNT), np.float32)
         self._heard = b""  # the conditions that `told` was worked out from
         self._changed = np.ones((), np.bool_)
-        told = _share(np.zeros((batch, count, memory.width), np.float32))
+        self._told_before = np.zeros((batch, count, memory.width), np.float32)
+        self._told = np.zeros_like(self._told_before)  # never the same memory, see docs/decisions/0005
         self._last_place = np.zeros(batch, np.int32)
         self._length = np.zeros(1, np.int32)
         self._rotations = np.zeros((batch, count), np.int64)
@@ -282,6 +283,7 @@ class _Feed:
             "conditions": self._conditions,
             "present": self._present,
             "changed": self._changed,
+            "told_before": self._told_before,
             "last_place": self._last_place,
             "length": self._length,
             "cosines": memory.cosines,
@@ -290,8 +292,7 @@ class _Feed:
         }
         for name, array in inputs.items():
             self._binding.bind_ortvalue_input(name, _share(array))
-        self._binding.bind_ortvalue_input("told_before", told)
-        self._binding.bind_ortvalue_output("told", told)
+        self._binding.bind_ortvalue_output("told", _share(self._told))
         self._binding.bind_ortvalue_output("logits", _share(memory.logits))
         for layer, keys_and_values in enumerate(memory.cache):
             for kind, array in zip(("key", "value"), keys_and_values, strict=True):
@@ -317,6 +318,8 @@ class _Feed:
         positions = first_positions + lengths
         self._memory.rotate_to(positions if self._count == 1 else positions[0] + np.arange(self._count))
         self._session.run_with_iobinding(self._binding)
+        if self._changed:
+            self._told_before[:] = self._told
 
     def _hear(self, conditions: NDArray[np.float32]) -> None:
         """Pass the conditions on; many tokens lie on one tick and are told the same, which is then not read again."""
