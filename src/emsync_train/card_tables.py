@@ -115,11 +115,12 @@ def _gain(row: Json, condition: str) -> float | None:
 
 
 def designs_table(designs: Json) -> str:
-    """A row per design trained on the same budget."""
+    """A row per design; those of one number of tokens can be compared."""
     rows = [
         (
             f"`{name}`",
             f"{row['parameters']:,}",
+            number(row["tokens"] / 1e6, 0),
             number(row["validation_nats_per_note"], 2),
             number(row.get("nats_per_note"), 2),
             *(number(_gain(row, name), 3) for name in ("boundaries", "affect")),
@@ -131,6 +132,7 @@ def designs_table(designs: Json) -> str:
     head = (
         "design",
         "parameters",
+        "tokens, M",
         "nats per note, validation",
         "nats per note, test",
         "gained by boundaries",

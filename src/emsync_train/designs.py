@@ -1,6 +1,6 @@
 """Compare designs of the network that were trained on the same corpus for the same number of tokens.
 
-Command: python -m emsync_train.designs --runs RUN [RUN ...] --shards DIR [DIR ...] --out FILE
+Command: python -m emsync_train.designs --runs RUN [RUN ...] --shards DIR [DIR ...] --out FILE [--keep]
 
 A run is named by its folder; its shards are those of its corpus among the folders given. Nats per token of different
 vocabularies cannot be compared, nats per note can: validation windows tell how many tokens a note has. Where
@@ -104,10 +104,12 @@ def main() -> None:
         "--shards", type=Path, nargs="+", required=True, help="one folder for each vocabulary"
     )
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--keep", action="store_true", help="add to the designs that FILE has")
     arguments = parser.parse_args()
     try:
         corpora = [Shards(folder) for folder in arguments.shards]
-        designs = {run.name: design(run, corpora) for run in arguments.runs}
+        earlier = json.loads(arguments.out.read_text(encoding="utf-8"))["designs"] if arguments.keep else {}
+        designs = earlier | {run.name: design(run, corpora) for run in arguments.runs}
     except (EmsyncError, OSError, ValueError, KeyError, IndexError) as error:
         sys.exit(f"error: {error}")
     with atomic_output(arguments.out, overwrite=True) as temporary:
