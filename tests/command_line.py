@@ -67,17 +67,13 @@ def run_process(*arguments: str | Path, **options: object) -> Ended:
 def composer_module(compose: Callable[..., Composition] = plain_chords) -> ModuleType:
     """A module to stand where the composer is."""
 
-    def compose_takes(
-        cue_sheet: CueSheet, options: ComposeOptions, *, model: object = None, **values: object
-    ) -> list[Composition]:
-        module.model = model  # type: ignore[attr-defined]
+    def compose_takes(cue_sheet: CueSheet, options: ComposeOptions, **values: object) -> list[Composition]:
         seeds = range(options.seed, options.seed + options.takes)
         return [compose(cue_sheet, replace(options, seed=seed), **values) for seed in seeds]
 
     module = ModuleType(COMPOSER)
     module.compose = compose  # type: ignore[attr-defined]
     module.compose_takes = compose_takes  # type: ignore[attr-defined]
-    module.load_composer = lambda options: f"a network for {options.takes} takes"  # type: ignore[attr-defined]
     return module
 
 

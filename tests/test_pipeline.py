@@ -19,16 +19,9 @@ from tests.media import make_video
 from emsync import pipeline
 from emsync.audio import sound_patches
 from emsync.emotion.affect import affect_of
-from emsync.errors import AudioError, MidiError, WeightsError
+from emsync.errors import AudioError, MidiError
 from emsync.music.cue_sheet import read_cue_sheet
-from emsync.options import (
-    AffectMapping,
-    AffectOptions,
-    ComposeOptions,
-    RenderOptions,
-    ScoreOptions,
-    SpottingOptions,
-)
+from emsync.options import AffectMapping, AffectOptions, RenderOptions, ScoreOptions, SpottingOptions
 from emsync.output_paths import OutputPaths
 from emsync.progress import StageClock
 
@@ -100,41 +93,6 @@ def test_progress_of_every_long_stage_rises_to_one(film: Path, tmp_path: Path) -
     for fractions in seen.values():
         assert fractions == sorted(fractions)
         assert fractions[0] >= 0.0 and fractions[-1] == pytest.approx(1.0)
-
-
-@pytest.mark.usefixtures("plain_composer")
-def test_the_composer_is_loaded_while_the_film_is_watched(
-    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    composer, is_loaded = sys.modules[COMPOSER], threading.Event()
-    analyse = pipeline._analyse
-
-    def load(options: ComposeOptions) -> str:
-        is_loaded.set()
-        return f"a network for {options.takes} takes"
-
-    def watched(*values: object) -> object:
-        assert is_loaded.wait(10)
-        return analyse(*values)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(composer, "load_composer", load)
-    monkeypatch.setattr(pipeline, "_analyse", watched)
-    pipeline.score(film, OutputPaths.of(film, tmp_path / "out.mp4"), OPTIONS)
-    assert composer.model == "a network for 1 takes"
-
-
-def test_weights_that_cannot_be_loaded_leave_nothing(
-    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def load(_: ComposeOptions) -> None:
-        raise WeightsError("The weights were altered.")
-
-    composer = composer_module()
-    monkeypatch.setattr(composer, "load_composer", load)
-    monkeypatch.setitem(sys.modules, COMPOSER, composer)
-    with pytest.raises(WeightsError, match="altered"):
-        pipeline.score(film, OutputPaths.of(film, tmp_path / "out.mp4"), OPTIONS)
-    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.usefixtures("plain_composer")

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from emsync.audio.mux import MuxReport
     from emsync.audio.render import RenderReport
     from emsync.emotion.classifier import EmotionClassifier
-    from emsync.music.model import ComposerModel
     from emsync.music.regenerate import Regeneration
     from emsync.music.takes import Takes
 
@@ -49,11 +48,10 @@ def score(
     with staged(outputs) as made:
         info = check_film(film, options.video, options.spotting)
         check_audio_stream(info, options.mux)
-        with made_ahead(_composer(options.compose), depth=1) as composer:
-            analysis = _analyse(info, options, clock)
-            write_cue_sheet(analysis.cue_sheet, made.cue_sheet)
-            midi = (made.midi, *made.take_files)
-            takes = _compose(analysis.cue_sheet, midi, options.compose, clock, composer=composer)
+        analysis = _analyse(info, options, clock)
+        write_cue_sheet(analysis.cue_sheet, made.cue_sheet)
+        midi = (made.midi, *made.take_files)
+        takes = _compose(analysis.cue_sheet, midi, options.compose, clock)
         duration_s = analysis.cue_sheet.duration_s
         rendered = _render(made.midi, made.wav, duration_s, options.render, clock, stems=made.stems)
         muxed = _mux(film, made.wav, made.video, options.mux, clock)
@@ -250,26 +248,15 @@ def _analyse_and_report(
     return analysis
 
 
-def _composer(options: ComposeOptions) -> Iterator[ComposerModel]:
-    """The composer's network, once."""
-    from emsync.music.compose import load_composer
-
-    yield load_composer(options)
-
-
 def _compose(
     cue_sheet: CueSheet,
     midi: tuple[Path, ...],
     options: ComposeOptions,
     clock: StageClock,
     *,
-    composer: Iterator[ComposerModel] | None = None,
     overwrite: bool = False,
 ) -> Takes:
-    """Compose all takes; the best goes into the first file of `midi`, all of them into the others, if there are any.
-
-    `composer` gives the network if it is being loaded already.
-    """
+    """Compose all takes; the best goes into the first file of `midi`, all of them into the others, if there are any."""
     from emsync.music.compose import compose_takes
     from emsync.music.midi_file import write_midi
     from emsync.music.takes import Takes
@@ -277,8 +264,7 @@ def _compose(
     if len(midi) - 1 not in {0, options.takes}:
         raise ValueError(f"{options.takes} takes cannot go into {len(midi) - 1} files")
     with clock.stage("compose") as on_progress:
-        model = None if composer is None else next(composer)
-        takes = Takes.of(compose_takes(cue_sheet, options, model=model, on_progress=on_progress), cue_sheet)
+        takes = Takes.of(compose_takes(cue_sheet, options, on_progress=on_progress), cue_sheet)
     with clock.stage("write"), atomic_outputs(midi, overwrite) as made:
         for path, composition in zip(made, (takes.best, *takes.compositions), strict=False):
             write_midi(composition, cue_sheet, path, overwrite=True)

@@ -47,14 +47,6 @@ def compose(
     )
 
 
-def load_composer(options: ComposeOptions) -> ComposerModel:
-    """The network that comes with the package, ready for the first takes of `compose_takes`.
-
-    Raises: WeightsError if the weights are missing or altered; ValueError for fewer than one take.
-    """
-    return _model_for(options, min(len(take_seeds(options)), MOST_TOGETHER))
-
-
 def _model_for(options: ComposeOptions, pieces: int) -> ComposerModel:
     """A network with rows for some pieces side by side."""
     batch = len(guidance_rows(options)) * pieces
@@ -65,19 +57,17 @@ def compose_takes(
     cue_sheet: CueSheet,
     options: ComposeOptions,
     *,
-    model: ComposerModel | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> tuple[Composition, ...]:
     """`options.takes` pieces for a cue sheet, one for each of `take_seeds`, `MOST_TOGETHER` of them side by side.
 
     The same options give the same takes. What one of their seeds gives alone may be another piece: see `lanes`.
-    `model` comes from `load_composer` with these options, if it was loaded before.
     Raises: as `compose`; ValueError for fewer than one take.
     """
+    if options.takes == 1:
+        return (compose(cue_sheet, options, on_progress=on_progress),)
     seeds, sha256 = take_seeds(options), weights_entry(COMPOSER).sha256
-    model = model or load_composer(options)
-    if len(seeds) == 1:
-        return (compose_with(model, cue_sheet, options, weights_sha256=sha256, on_progress=on_progress),)
+    model = _model_for(options, min(len(seeds), MOST_TOGETHER))
     made: list[Composition] = []
     for first in range(0, len(seeds), MOST_TOGETHER):
         together = seeds[first : first + MOST_TOGETHER]

@@ -112,11 +112,6 @@ def test_of_many_takes_four_are_written_at_a_time(monkeypatch: pytest.MonkeyPatc
     assert seen[-1] == 1.0
 
 
-def test_a_network_that_is_loaded_already_writes_the_takes(composed: tuple[Composition, ...]) -> None:
-    made = compose_takes(FILM, OPTIONS, model=side_by_side())
-    assert [take.notes.tobytes() for take in made] == [take.notes.tobytes() for take in composed]
-
-
 def test_no_take_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(ValueError, match="takes must be 1 or more, got 0"):
         compose_takes(FILM, replace(OPTIONS, takes=0))
