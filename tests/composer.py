@@ -18,6 +18,7 @@ def plain_chords(
     options: ComposeOptions,
     *,
     on_progress: Callable[[float], None] | None = None,
+    hear: object = None,
 ) -> Composition:
     """A piano chord at the start of every bar of two seconds and on every boundary."""
     duration_ticks = int(cue_sheet.duration_s * TICKS_PER_S)

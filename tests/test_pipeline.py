@@ -17,6 +17,7 @@ from tests.command_line import COMPOSER, composer_module
 from tests.media import make_video
 
 from emsync import pipeline
+from emsync.audio import render as render_module
 from emsync.audio import sound_patches
 from emsync.emotion.affect import affect_of
 from emsync.errors import AudioError, MidiError
@@ -170,6 +171,39 @@ def test_the_shipped_composer_answers_every_boundary_and_repeats_itself(film: Pa
     assert len(report.composition.weights_sha256) == 64
     assert first.midi.read_bytes() == second.midi.read_bytes()
     assert first.wav.read_bytes() == second.wav.read_bytes()
+
+
+def test_the_sound_that_is_made_while_composing_is_that_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = make_video(tmp_path / "film.mp4", duration_s=12.0, fps=24, cuts_s=(3.0, 5.5, 9.0))
+    whole = OutputPaths.of(film, tmp_path / "whole.mp4")
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            render_module, "_synthesise", None
+        )  # nothing is left to be done when the file is there
+        pipeline.score(film, whole, OPTIONS)
+    pipeline.compose(whole.cue_sheet, tmp_path / "piece.mid", OPTIONS.compose)
+    pipeline.render(tmp_path / "piece.mid", tmp_path / "piece.wav", duration_s=12.0)
+    assert (tmp_path / "piece.mid").read_bytes() == whole.midi.read_bytes()
+    assert (tmp_path / "piece.wav").read_bytes() == whole.wav.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "stems", "takes"),
+    [(RenderOptions(stems=True), True, 1), (RenderOptions(), False, 2)],
+    ids=["stems", "takes"],
+)
+def test_what_cannot_be_known_ahead_is_rendered_from_the_file(
+    tmp_path: Path, options: RenderOptions, stems: bool, takes: int
+) -> None:
+    film = make_video(tmp_path / "film.mp4", duration_s=8.0, fps=24, cuts_s=(3.0, 5.5))
+    outputs = OutputPaths.of(film, tmp_path / "out.mp4", stems=stems)
+    compose = replace(OPTIONS.compose, takes=takes)
+    pipeline.score(film, outputs, replace(OPTIONS, render=options, compose=compose))
+    pipeline.render(outputs.midi, tmp_path / "alone.wav", duration_s=8.0)
+    with wave.open(str(outputs.wav)) as made, wave.open(str(tmp_path / "alone.wav")) as alone:
+        assert made.getnframes() == alone.getnframes() == 8 * 48_000
 
 
 def test_the_clock_tells_stages_in_order_and_only_finished_ones() -> None:

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from emsync.audio.performance import Performance, PlayedMessage, read_performance
+from emsync.audio.performance import DRUM_CHANNEL, Performance, read_performance
 from emsync.audio.soundfont import find_soundfont
-from emsync.audio.synthesiser import DRUM_CHANNEL, Synthesiser
+from emsync.audio.synthesiser import Synthesiser
 from emsync.music.midi_file import write_midi
-from emsync.types import TICK_S, Composition, CueSheet, Floats
+from emsync.types import TICK_S, Composition, CueSheet, Floats, PlayedMessage
 
 RATE_HZ = 48_000
 SPEAKS_BELOW_PEAK_DB = 15.0
@@ -54,10 +54,10 @@ def delays_s(performance: Performance, onsets_s: Sequence[float] | Floats) -> Fl
 
     Below 0 where slow programs are played so far ahead that they are heard early.
     """
-    apart = Performance(tuple(_apart(performance, onsets_s)), performance.track_names)
-    synthesiser = Synthesiser(apart, find_soundfont(None).path, RATE_HZ)
+    apart = tuple(_apart(performance, onsets_s))
+    synthesiser = Synthesiser(find_soundfont(None).path, RATE_HZ, performance.programs)
     frames = round((BEFORE_S + APART_S * len(onsets_s)) * RATE_HZ)
-    sound = np.concatenate([window.mean(axis=0) for window in synthesiser.windows(frames)])
+    sound = np.concatenate([window.mean(axis=0) for window in synthesiser.windows(apart, frames)])
     window = round(LEVEL_WINDOW_S * RATE_HZ)
     # Energy of the window that ends at a frame: nothing is heard before it sounds.
     energy = uniform_filter1d(

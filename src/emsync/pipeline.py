@@ -6,7 +6,7 @@ Stages are imported where they are called, so that `mux` does not pay for loadin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,11 +18,12 @@ from emsync.output_file import atomic_output, atomic_outputs
 from emsync.output_paths import OutputPaths, check_result, new_folder, staged, takes_beside
 from emsync.progress import StageClock, StageProgress, silent
 from emsync.report import Analysis, ScoreReport
-from emsync.types import CueSheet, SampledFrame, VideoInfo
+from emsync.types import CueSheet, PlayedMessage, SampledFrame, VideoInfo
 
 if TYPE_CHECKING:
     from emsync.audio.mux import MuxReport
     from emsync.audio.render import RenderReport
+    from emsync.audio.sound_ahead import SoundAhead
     from emsync.emotion.classifier import EmotionClassifier
     from emsync.music.regenerate import Regeneration
     from emsync.music.takes import Takes
@@ -39,6 +40,7 @@ def score(
     on_progress: StageProgress = silent,
 ) -> ScoreReport:
     """A film in; the film with its music, a cue sheet, a MIDI file and a WAV out. Raises: EmsyncError."""
+    from emsync.audio.sound_ahead import SoundAhead
     from emsync.music.cue_sheet import write_cue_sheet
 
     outputs.check(film, overwrite=overwrite)
@@ -51,9 +53,13 @@ def score(
         analysis = _analyse(info, options, clock)
         write_cue_sheet(analysis.cue_sheet, made.cue_sheet)
         midi = (made.midi, *made.take_files)
-        takes = _compose(analysis.cue_sheet, midi, options.compose, clock)
         duration_s = analysis.cue_sheet.duration_s
-        rendered = _render(made.midi, made.wav, duration_s, options.render, clock, stems=made.stems)
+        with SoundAhead(made.wav.parent, duration_s, options.render) as ahead:
+            hear = ahead.hear if made.stems is None else None
+            takes = _compose(analysis.cue_sheet, midi, options.compose, clock, hear=hear)
+            rendered = _render(
+                made.midi, made.wav, duration_s, options.render, clock, stems=made.stems, ahead=ahead
+            )
         muxed = _mux(film, made.wav, made.video, options.mux, clock)
     return ScoreReport(film, outputs, analysis, takes, rendered, muxed, clock.times)
 
@@ -255,8 +261,12 @@ def _compose(
     clock: StageClock,
     *,
     overwrite: bool = False,
+    hear: Callable[[Sequence[PlayedMessage]], None] | None = None,
 ) -> Takes:
-    """Compose all takes; the best goes into the first file of `midi`, all of them into the others, if there are any."""
+    """Compose all takes; the best goes into the first file of `midi`, all of them into the others, if there are any.
+
+    `hear` is told what the first file will say while it is being composed, where that can be known.
+    """
     from emsync.music.compose import compose_takes
     from emsync.music.midi_file import write_midi
     from emsync.music.takes import Takes
@@ -264,7 +274,7 @@ def _compose(
     if len(midi) - 1 not in {0, options.takes}:
         raise ValueError(f"{options.takes} takes cannot go into {len(midi) - 1} files")
     with clock.stage("compose") as on_progress:
-        takes = Takes.of(compose_takes(cue_sheet, options, on_progress=on_progress), cue_sheet)
+        takes = Takes.of(compose_takes(cue_sheet, options, on_progress=on_progress, hear=hear), cue_sheet)
     with clock.stage("write"), atomic_outputs(midi, overwrite) as made:
         for path, composition in zip(made, (takes.best, *takes.compositions), strict=False):
             write_midi(composition, cue_sheet, path, overwrite=True)
@@ -279,6 +289,7 @@ def _render(
     clock: StageClock,
     *,
     stems: Path | None,
+    ahead: SoundAhead | None = None,
 ) -> RenderReport:
     from emsync.audio.render import render as render_music
 
@@ -290,6 +301,7 @@ def _render(
             options=options,
             on_progress=on_progress,
             stems_folder=stems,
+            ahead=ahead,
         )
 
 

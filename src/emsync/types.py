@@ -15,7 +15,7 @@ from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,8 @@ Floats: TypeAlias = NDArray[np.float64]
 Ticks: TypeAlias = NDArray[np.int64]
 Notes: TypeAlias = NDArray[np.void]
 """A structured array of dtype `NOTE_DTYPE`, shape (N,), sorted by onset, then group, then pitch."""
+Message: TypeAlias = Any
+"""A mido message: its fields depend on its type, so the type checker cannot know them."""
 
 
 class InstrumentGroup(IntEnum):
@@ -272,6 +274,11 @@ class BeatGrid:
     beat_times_s: tuple[float, ...]
     bar_beats: tuple[int, ...]
 
+    @cached_property
+    def beat_times_us(self) -> Floats:
+        """The same times in microseconds, shape (N,)."""
+        return np.array(self.beat_times_s) * 1e6
+
     def place_of(self, time_ticks: int) -> Literal["downbeat", "beat", "between"]:
         """Where a moment falls, to a tick."""
         times_ticks = np.array(self.beat_times_s) * TICKS_PER_S
@@ -279,6 +286,20 @@ class BeatGrid:
         if abs(times_ticks[beat] - time_ticks) > 1:
             return "between"
         return "downbeat" if beat in self.bar_beats else "beat"
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedMessage:
+    """A channel message of a MIDI file, when it is played, in seconds from the start, and the track it is on."""
+
+    time_s: float
+    track: int
+    message: Message
+
+    @property
+    def is_onset(self) -> bool:
+        """A note begins here."""
+        return bool(self.message.type == "note_on" and self.message.velocity > 0)
 
 
 @dataclass(frozen=True)

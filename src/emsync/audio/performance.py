@@ -7,31 +7,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import mido
 
 from emsync.errors import MidiError
+from emsync.types import Message, PlayedMessage
 
-Message: TypeAlias = Any
-"""A mido message: its fields depend on its type, so the type checker cannot know them."""
-
+TAIL_S = 4.0
+"""Long enough for any release of a General MIDI font, and for the hall, to fall below hearing."""
+CHANNELS = 16
+DRUM_CHANNEL = 9
 DEFAULT_TEMPO_US = 500_000
 _UNREADABLE = (OSError, EOFError, ValueError, KeyError, IndexError, TypeError)
 
 
-@dataclass(frozen=True, slots=True)
-class PlayedMessage:
-    """A channel message, when it is played, in seconds from the start of the file, and the track it is on."""
+@dataclass(frozen=True, order=True)
+class Program:
+    """What a channel plays: a General MIDI program, zero-based, or a drum kit."""
 
-    time_s: float
-    track: int
-    message: Message
-
-    @property
-    def is_onset(self) -> bool:
-        """A note begins here."""
-        return bool(self.message.type == "note_on" and self.message.velocity > 0)
+    number: int
+    is_drums: bool
 
 
 @dataclass(frozen=True)
@@ -50,6 +45,23 @@ class Performance:
     def last_message_s(self) -> float:
         """Time of the last message, which in a sound file is the last release."""
         return self.messages[-1].time_s
+
+    @property
+    def end_s(self) -> float:
+        """When everything has surely died away."""
+        return self.last_message_s + TAIL_S
+
+    @property
+    def programs(self) -> frozenset[Program]:
+        """The programs on which notes are struck."""
+        numbers, struck = [0] * CHANNELS, set()
+        for played in self.messages:
+            message = played.message
+            if message.type == "program_change":
+                numbers[message.channel] = message.program
+            elif played.is_onset:
+                struck.add((message.channel == DRUM_CHANNEL, numbers[message.channel]))
+        return frozenset(Program(number, is_drums) for is_drums, number in struck)
 
     @property
     def sounding_tracks(self) -> tuple[int, ...]:
@@ -93,11 +105,14 @@ def _timed_messages(midi: mido.MidiFile) -> list[PlayedMessage]:
             ticks += message.time
             ordered.append((ticks, index, message))
     ordered.sort(key=lambda item: item[0])
-    timed, seconds, last_ticks, tempo_us = [], 0.0, 0, DEFAULT_TEMPO_US
+    timed, time, last_ticks, tempo_us = [], 0, 0, DEFAULT_TEMPO_US
+    ticks_per_s = (
+        midi.ticks_per_beat * 1_000_000
+    )  # of `time`, which stays whole: microseconds times ticks per beat
     for ticks, index, message in ordered:
-        seconds += (ticks - last_ticks) * tempo_us * 1e-6 / midi.ticks_per_beat
+        time += (ticks - last_ticks) * tempo_us
         last_ticks = ticks
         if message.type == "set_tempo":
             tempo_us = message.tempo
-        timed.append(PlayedMessage(seconds, index, message))
+        timed.append(PlayedMessage(time / ticks_per_s, index, message))
     return timed

@@ -1,9 +1,10 @@
 """From a MIDI file to a WAV file at a promised loudness.
 
-    score.mid -read_performance-> Performance -Synthesiser-> sound -fade-> store -write_master-> music.wav
+    score.mid -read_performance-> Performance -Synthesiser-> sound -faded-> Mixdown -write_master-> music.wav
 
 The sound is made once, window by window, into a temporary file beside the result (384 kB a second at
-48 kHz, as much again for every stem), then read to be amplified and limited.
+48 kHz, as much again for every stem), then read to be amplified and limited. Where a score is still being composed,
+much of it may be made already: `sound_ahead.py`.
 """
 
 from __future__ import annotations
@@ -18,17 +19,18 @@ from pathlib import Path
 import numpy as np
 
 from emsync.ahead import made_ahead
-from emsync.audio.loudness import LoudnessMeter, Sound
+from emsync.audio.fade import Fade, faded, plan_fade
+from emsync.audio.loudness import Sound
 from emsync.audio.mastering import WINDOW_S, WINDOWS_AHEAD, Master, write_master
+from emsync.audio.mixdown import Mixdown
 from emsync.audio.performance import Performance, read_performance
+from emsync.audio.sound_ahead import SoundAhead
 from emsync.audio.soundfont import SoundFont, find_soundfont
 from emsync.audio.synthesiser import Substitution, Synthesiser
 from emsync.audio.wav_file import SoundStore, WavWriter
 from emsync.options import RenderOptions
 from emsync.output_file import atomic_output
 
-LONGEST_FADE_S = 2.0
-SHORTEST_FADE_S = 0.01
 CLOSE_ENOUGH_LU = 0.5
 SYNTHESIS_SHARE = 0.85
 """Part of the work that synthesis is, for the progress bar."""
@@ -56,19 +58,6 @@ class RenderReport:
     substitutions: tuple[Substitution, ...]
 
 
-@dataclass(frozen=True)
-class Fade:
-    """A falling half cosine between two frames: 1 before, 0 from `stop` on."""
-
-    start: int
-    stop: int
-
-    def gain(self, first: int, frames: int) -> Sound:
-        """Factors for `frames` frames from `first`, shape (frames,)."""
-        place = (first + np.arange(frames) - self.start) / max(self.stop - self.start, 1)
-        return (0.5 + 0.5 * np.cos(np.pi * np.clip(place, 0.0, 1.0))).astype(np.float32)
-
-
 def render(
     midi_path: Path,
     wav_path: Path,
@@ -77,13 +66,15 @@ def render(
     options: RenderOptions,
     on_progress: Progress | None = None,
     stems_folder: Path | None = None,
+    ahead: SoundAhead | None = None,
 ) -> RenderReport:
     """Render a MIDI file to a stereo 24-bit WAV of exactly `duration_s` (None: music and its tail).
 
     Loudness is brought to `options.loudness_lufs` integrated, true peaks stay below
     `options.true_peak_db`. Where sound would be cut at the end, it fades, at most over the last 2 s and
     never before the last onset. With `stems_folder`, every track is also written there as 32-bit float WAV;
-    their sum is the mix before the limiter. Files appear only when all of them are complete.
+    their sum is the mix before the limiter. Files appear only when all of them are complete. Sound of this file that is
+    there `ahead` is not made again, unless there are stems; the result is the same.
 
     Raises: `MidiError` if the MIDI file is unreadable or has no notes; `AudioError` for the soundfont;
     `OutputError` if a file cannot be written; `ValueError` if `duration_s` is not positive.
@@ -92,18 +83,26 @@ def render(
         raise ValueError(f"duration_s must be positive, got {duration_s}")
     soundfont = find_soundfont(options.soundfont)
     performance = read_performance(midi_path)
-    synthesiser = Synthesiser(performance, soundfont.path, options.sample_rate_hz)
-    whole_s = synthesiser.end_s if duration_s is None else duration_s
+    whole_s = performance.end_s if duration_s is None else duration_s
     frames = max(round(whole_s * options.sample_rate_hz), 1)
-    fade = plan_fade(performance, synthesiser.end_s, frames, options.sample_rate_hz)
     stems: tuple[Path, ...] = ()
     if stems_folder is not None:
         stems = stem_paths(stems_folder, wav_path.stem, performance)
-    with contextlib.ExitStack() as outputs:
-        drafts = [outputs.enter_context(atomic_output(path, overwrite=True)) for path in (wav_path, *stems)]
-        tracks = performance.sounding_tracks if stems else (None,)
-        source = _Source(synthesiser, fade, tracks)
-        master = _write_drafts(source, drafts, options=options, report=on_progress or _ignore)
+    report = on_progress or _ignore
+    with contextlib.ExitStack() as opened:
+        drafts = [opened.enter_context(atomic_output(path, overwrite=True)) for path in (wav_path, *stems)]
+        stores = [opened.enter_context(contextlib.closing(SoundStore(draft.parent))) for draft in drafts[1:]]
+        mixdown = None
+        if ahead is not None and not stems:
+            mixdown = ahead.finished(performance, frames, lambda done: report(SYNTHESIS_SHARE * done))
+        if mixdown is None:
+            synthesiser = Synthesiser(soundfont.path, options.sample_rate_hz, performance.programs)
+            mixdown = opened.enter_context(contextlib.closing(Mixdown(drafts[0].parent, synthesiser)))
+            fade = plan_fade(performance, frames, synthesiser.rate_hz)
+            _synthesise(_Source(synthesiser, performance, fade), mixdown, stores, report)
+        master = _mastered(mixdown, drafts[0], options, report)
+        _write_stems(drafts[1:], stores, gain=master.gain, rate_hz=options.sample_rate_hz)
+    report(1.0)
     return RenderReport(
         path=wav_path,
         duration_s=frames / options.sample_rate_hz,
@@ -113,22 +112,8 @@ def render(
         stems=stems,
         loudness_reached=abs(master.loudness_lufs - options.loudness_lufs) <= CLOSE_ENOUGH_LU,
         limited_db=master.limited_db,
-        substitutions=synthesiser.substitutions,
+        substitutions=mixdown.substitutions,
     )
-
-
-def plan_fade(performance: Performance, end_s: float, frames: int, rate_hz: int) -> Fade:
-    """Where to fade so that the cut at `frames` cannot be heard.
-
-    Music whose last sound dies before the cut gets only the shortest fade, which changes nothing; else the
-    fade starts after the last onset and at most 2 s before the cut.
-    """
-    duration_s = frames / rate_hz
-    if end_s <= duration_s:
-        return Fade(frames - round(SHORTEST_FADE_S * rate_hz), frames)
-    last_onset_s = max((onset_s for onset_s in performance.onsets_s if onset_s < duration_s), default=0.0)
-    start_s = max(last_onset_s, duration_s - LONGEST_FADE_S)
-    return Fade(round(min(start_s, duration_s - SHORTEST_FADE_S) * rate_hz), frames)
 
 
 def stem_paths(folder: Path, stem: str, performance: Performance) -> tuple[Path, ...]:
@@ -146,53 +131,44 @@ def _ignore(fraction: float) -> None:
 
 @dataclass(frozen=True)
 class _Source:
-    """What is to be played: each of the tracks alone, or everything at once for the track None."""
+    """What is to be played, all at once or track by track."""
 
     synthesiser: Synthesiser
+    performance: Performance
     fade: Fade
-    tracks: tuple[int | None, ...]
 
-    def windows(self, track: int | None) -> Iterator[Sound]:
-        """Faded sound of one track up to the cut, shape (2, up to one second)."""
-        first = 0
-        for window in self.synthesiser.windows(self.fade.stop, track=track):
-            yield window * self.fade.gain(first, window.shape[1])
-            first += window.shape[1]
+    @property
+    def frames(self) -> int:
+        """Up to the cut."""
+        return self.fade.stop
 
-
-def _write_drafts(source: _Source, drafts: list[Path], *, options: RenderOptions, report: Progress) -> Master:
-    """Write the mix to the first draft and the stems to the others; returns what the mix measures."""
-    with contextlib.ExitStack() as opened:
-        mix, *stems = [opened.enter_context(contextlib.closing(SoundStore(draft.parent))) for draft in drafts]
-        source_lufs = _synthesise(source, mix, stems, report)
-        master = write_master(
-            mix,
-            drafts[0],
-            source_lufs=source_lufs,
-            options=options,
-            on_progress=lambda done: report(SYNTHESIS_SHARE + (1 - SYNTHESIS_SHARE) * done),
-        )
-        _write_stems(drafts[1:], stems, gain=master.gain, rate_hz=options.sample_rate_hz)
-    report(1.0)
-    return master
+    def windows(self, track: int | None = None) -> Iterator[Sound]:
+        """Faded sound of everything or of one track, shape (2, up to one second)."""
+        windows = self.synthesiser.windows(self.performance.messages, self.frames, track=track)
+        return faded(windows, self.frames, self.synthesiser.rate_hz, lambda: self.fade)
 
 
-def _synthesise(source: _Source, mix: SoundStore, stems: list[SoundStore], report: Progress) -> float:
-    """Fill the stores; returns the loudness of the mix in LUFS. With stems, the mix is their sum."""
-    frames = source.fade.stop
-    for number, (stem, track) in enumerate(zip(stems, source.tracks, strict=False)):
+def _synthesise(source: _Source, mixdown: Mixdown, stems: list[SoundStore], report: Progress) -> None:
+    """Fill the stores. With stems, the mix is their sum."""
+    for number, (stem, track) in enumerate(zip(stems, source.performance.sounding_tracks, strict=False)):
         for window in source.windows(track):
             stem.append(window)
-            report(SYNTHESIS_SHARE * (number + stem.frames / frames) / len(stems))
-    meter = LoudnessMeter(source.synthesiser.rate_hz)
-    mixed = _summed(stems, source.synthesiser.rate_hz) if stems else source.windows(None)
+            report(SYNTHESIS_SHARE * (number + stem.frames / source.frames) / len(stems))
+    mixed = _summed(stems, source.synthesiser.rate_hz) if stems else source.windows()
     with made_ahead(mixed, depth=WINDOWS_AHEAD) as windows:
-        for window in windows:
-            mix.append(window)
-            meter.feed(window)
+        for frames in mixdown.take(windows):
             if not stems:
-                report(SYNTHESIS_SHARE * mix.frames / frames)
-    return meter.integrated_lufs()
+                report(SYNTHESIS_SHARE * frames / source.frames)
+
+
+def _mastered(mixdown: Mixdown, draft: Path, options: RenderOptions, report: Progress) -> Master:
+    return write_master(
+        mixdown.sound,
+        draft,
+        source_lufs=mixdown.loudness_lufs,
+        options=options,
+        on_progress=lambda done: report(SYNTHESIS_SHARE + (1 - SYNTHESIS_SHARE) * done),
+    )
 
 
 def _summed(stores: list[SoundStore], window_frames: int) -> Iterator[Sound]:

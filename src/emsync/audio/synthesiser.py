@@ -1,12 +1,13 @@
-"""Play a performance on a SoundFont with TinySoundFont: windows of stereo sound.
+"""Play messages on a SoundFont with TinySoundFont: windows of stereo sound.
 
-Deterministic: the same file and font give the same samples. A window is one second, so memory does not grow with
-the length of the music.
+Deterministic: the same messages, font and programs give the same samples, whenever the messages come. A window is one
+second, so memory does not grow with the length of the music.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import heapq
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,26 +15,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emsync.audio.performance import Message, Performance, PlayedMessage
+from emsync.audio.performance import CHANNELS, DRUM_CHANNEL, Program
 from emsync.audio.reverb import Reverb
 from emsync.audio.soundfont_part import Place, part_of
 from emsync.errors import AudioError
+from emsync.types import Message, PlayedMessage
 
-DRUM_CHANNEL = 9
 DRUM_BANK = 128
-CHANNELS = 16
 PROGRAMS = 128
 PITCH_CENTRE = 8192
 RESET_CONTROLLERS = 121
 BANK_SELECT = 0
 MOST_VOICES = 256
-TAIL_S = 4.0
-"""Long enough for any release of a General MIDI font, and for the hall, to fall below hearing."""
 REVERB_LEVEL = 0.16
 """The hall against the dry sound: about 16 dB below it."""
 STAND_INS = {29: 27, 30: 27, 40: 48, 41: 48, 42: 48, 43: 48}
 """Overdriven guitars by the clean one and solo strings by the ensemble, where the next number would be an effect."""
-FINGERED_BASS, STRING_ENSEMBLE = 33, 48
+GRAND_PIANO, STEEL_GUITAR, FINGERED_BASS, STRING_ENSEMBLE = 0, 25, 33, 48
+ENSEMBLE = frozenset(
+    {
+        Program(0, is_drums=True),
+        *(
+            Program(number, is_drums=False)
+            for number in (GRAND_PIANO, STEEL_GUITAR, FINGERED_BASS, STRING_ENSEMBLE)
+        ),
+    }
+)
+"""What our scores are played on. All of it is loaded whatever a piece plays: sound that is made while a piece is still
+being composed must not depend on who comes in later."""
 SPEAKS_AFTER_S = {FINGERED_BASS: 0.02, STRING_ENSEMBLE: 0.02}
 """How long after its onset a slow program is first heard; it is played as much ahead, as editors shift slow tracks.
 
@@ -52,18 +61,22 @@ class Substitution:
 
 
 class Synthesiser:
-    """A performance on a SoundFont, as often as needed, all of it or one track alone."""
+    """A SoundFont that plays whatever it is given, as often as needed, all of it or one track alone."""
 
-    def __init__(self, performance: Performance, soundfont_path: Path, rate_hz: int) -> None:
-        """Load the font. Raises `AudioError` if it cannot be used or no synthesiser is installed."""
-        self._performance, self.rate_hz = performance, rate_hz
-        self._messages = played_ahead(performance.messages)
+    def __init__(
+        self, soundfont_path: Path, rate_hz: int, programs: Collection[Program] = frozenset()
+    ) -> None:
+        """Load what the programs and `ENSEMBLE` need of the font.
+
+        Raises: `AudioError` if it cannot be used or no synthesiser is installed.
+        """
+        self.rate_hz = rate_hz
         content = _read(soundfont_path)
-        self._synth, self._font = _loaded(part_of(content, {}), soundfont_path, rate_hz)
+        self._synth, self._font = _loaded(part_of(content, ()), soundfont_path, rate_hz)
         self._names = self._preset_names()
         if not self._names:
             raise AudioError(f"the soundfont {soundfont_path} holds no General MIDI presets; choose another")
-        part = part_of(content, self._played())
+        part = part_of(content, {self._preset(program) for program in ENSEMBLE | frozenset(programs)})
         self._synth, self._font = _loaded(part, soundfont_path, rate_hz)
         self._substitutions: dict[tuple[int, bool], str] = {}
 
@@ -73,20 +86,21 @@ class Synthesiser:
         places = sorted(self._substitutions.items())
         return tuple(Substitution(program, is_drums, preset) for (program, is_drums), preset in places)
 
-    @property
-    def end_s(self) -> float:
-        """When everything has surely died away."""
-        return self._performance.last_message_s + TAIL_S
-
-    def windows(self, frames: int, *, track: int | None = None) -> Iterator[NDArray[np.float32]]:
+    def windows(
+        self, messages: Iterable[PlayedMessage], frames: int, *, track: int | None = None
+    ) -> Iterator[NDArray[np.float32]]:
         """Sound from time 0, `frames` in all, as windows of shape (2, up to one second).
 
-        With `track`, only its notes; programs and controllers of all tracks still count, since tracks may share
-        a channel. The tracks' sounds add up to the whole.
+        A window is made as soon as a later message is known. Notes of other programs than were loaded are not heard as
+        they should be. With `track`, only its notes; programs and controllers of all tracks still count, since tracks
+        may share a channel. The tracks' sounds add up to the whole.
+
+        Args:
+            messages: in playing order; slow programs are played ahead here.
         """
         self._reset()
         hall = Reverb(self.rate_hz)
-        waiting = iter(self._messages)
+        waiting = played_ahead(messages)
         upcoming = next(waiting, None)
         for first in range(0, frames, self.rate_hz):
             size = min(self.rate_hz, frames - first)
@@ -99,23 +113,9 @@ class Synthesiser:
             self._generate(dry, made, size)
             yield dry + np.float32(REVERB_LEVEL) * hall.add(dry.sum(axis=0))
 
-    def _played(self) -> dict[Place, set[int]]:
-        """The keys that are struck on each preset."""
-        programs = dict.fromkeys(range(CHANNELS), 0)
-        played: dict[Place, set[int]] = {}
-        for each in self._messages:
-            message = each.message
-            if message.type == "program_change":
-                programs[message.channel] = message.program
-            elif each.is_onset:
-                place = self._preset(message.channel, programs[message.channel])
-                played.setdefault(place, set()).add(message.note)
-        return played
-
-    def _preset(self, channel: int, program: int) -> Place:
-        """What plays a program on a channel: its preset or the nearest one that the font has."""
-        bank = DRUM_BANK if channel == DRUM_CHANNEL else 0
-        return nearest_preset(list(self._names), bank, program)
+    def _preset(self, program: Program) -> Place:
+        """What plays a program: its preset or the nearest one that the font has."""
+        return nearest_preset(list(self._names), DRUM_BANK if program.is_drums else 0, program.number)
 
     def _frame(self, played: PlayedMessage) -> int:
         return round(played.time_s * self.rate_hz)
@@ -157,7 +157,7 @@ class Synthesiser:
     def _select(self, channel: int, program: int, *, is_asked: bool = True) -> None:
         """Give a channel a program, or the nearest one that the font has."""
         is_drums = channel == DRUM_CHANNEL
-        found = self._preset(channel, program)
+        found = self._preset(Program(program, is_drums))
         if found != (DRUM_BANK if is_drums else 0, program) and is_asked:
             self._substitutions[program, is_drums] = self._names[found]
         self._synth.program_select(channel, self._font, *found, is_drums)
@@ -173,18 +173,26 @@ class Synthesiser:
         return names
 
 
-def played_ahead(messages: tuple[PlayedMessage, ...]) -> tuple[PlayedMessage, ...]:
-    """The same messages in playing order, those to a slow program earlier by `SPEAKS_AFTER_S`, but not before 0."""
+def played_ahead(messages: Iterable[PlayedMessage]) -> Iterator[PlayedMessage]:
+    """The same messages in playing order, those to a slow program earlier by `SPEAKS_AFTER_S`, but not before 0.
+
+    A message is given as soon as none that is still to come can be played before it.
+    """
+    longest_s = max(SPEAKS_AFTER_S.values())
     programs = [0] * CHANNELS
-    moved = []
-    for played in messages:
+    waiting: list[tuple[float, int, PlayedMessage]] = []
+    for number, played in enumerate(messages):
         message = played.message
         if message.type == "program_change":
             programs[message.channel] = message.program
         is_slow = message.channel != DRUM_CHANNEL and programs[message.channel] in SPEAKS_AFTER_S
         ahead_s = SPEAKS_AFTER_S[programs[message.channel]] if is_slow else 0.0
-        moved.append(replace(played, time_s=max(played.time_s - ahead_s, 0.0)) if ahead_s else played)
-    return tuple(sorted(moved, key=lambda played: played.time_s))
+        moved = replace(played, time_s=max(played.time_s - ahead_s, 0.0)) if ahead_s else played
+        heapq.heappush(waiting, (moved.time_s, number, moved))
+        while waiting and waiting[0][0] <= played.time_s - longest_s:
+            yield heapq.heappop(waiting)[-1]
+    while waiting:
+        yield heapq.heappop(waiting)[-1]
 
 
 def nearest_preset(available: list[tuple[int, int]], bank: int, program: int) -> tuple[int, int]:

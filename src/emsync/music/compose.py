@@ -17,13 +17,16 @@ from emsync.music.form import named
 from emsync.music.guidance import guidance_rows
 from emsync.music.hits import hits_of
 from emsync.music.lanes import write_together
+from emsync.music.messages_ahead import MessagesAhead
 from emsync.music.model import ComposerModel
 from emsync.music.next_token import NextToken
 from emsync.music.score import ScoreWriter
 from emsync.music.score_plan import ScorePlan
 from emsync.options import ComposeOptions
-from emsync.types import Composition, CueSheet
+from emsync.types import Composition, CueSheet, PlayedMessage
 from emsync.weights import COMPOSER, load_weights, weights_entry
+
+Hearer = Callable[[Sequence[PlayedMessage]], None]
 
 MOST_TOGETHER = 4
 """Takes written side by side; more would need memory for their caches and gain little."""
@@ -34,16 +37,23 @@ def compose(
     options: ComposeOptions,
     *,
     on_progress: Callable[[float], None] | None = None,
+    hear: Hearer | None = None,
 ) -> Composition:
     """Compose the music for a cue sheet with the weights that come with the package.
 
-    The same cue sheet, options and weights give the same notes. `on_progress` gets the part done, 0 to 1.
+    The same cue sheet, options and weights give the same notes. `on_progress` gets the part done, 0 to 1; `hear` what
+    the MIDI file will say, as far as it is certain, where bars are planned.
     Raises: CueSheetError if the film is too short for any music, WeightsError if the weights are missing,
         altered or give no finite numbers.
     """
     sha256 = weights_entry(COMPOSER).sha256
     return compose_with(
-        _model_for(options, 1), cue_sheet, options, weights_sha256=sha256, on_progress=on_progress
+        _model_for(options, 1),
+        cue_sheet,
+        options,
+        weights_sha256=sha256,
+        on_progress=on_progress,
+        hear=hear,
     )
 
 
@@ -58,14 +68,16 @@ def compose_takes(
     options: ComposeOptions,
     *,
     on_progress: Callable[[float], None] | None = None,
+    hear: Hearer | None = None,
 ) -> tuple[Composition, ...]:
     """`options.takes` pieces for a cue sheet, one for each of `take_seeds`, `MOST_TOGETHER` of them side by side.
 
-    The same options give the same takes. What one of their seeds gives alone may be another piece: see `lanes`.
+    The same options give the same takes. What one of their seeds gives alone may be another piece: see `lanes`. A take
+    that is the only one is told to `hear` as in `compose`.
     Raises: as `compose`; ValueError for fewer than one take.
     """
     if options.takes == 1:
-        return (compose(cue_sheet, options, on_progress=on_progress),)
+        return (compose(cue_sheet, options, on_progress=on_progress, hear=hear),)
     seeds, sha256 = take_seeds(options), weights_entry(COMPOSER).sha256
     model = _model_for(options, min(len(seeds), MOST_TOGETHER))
     made: list[Composition] = []
@@ -126,15 +138,28 @@ def compose_with(
     *,
     weights_sha256: str = "",
     on_progress: Callable[[float], None] | None = None,
+    hear: Hearer | None = None,
 ) -> Composition:
     """Compose with a model that is already loaded, with a batch of `guidance_rows(options)`, and reset before."""
     rng = np.random.default_rng(options.seed)
     plan = ScorePlan.of(cue_sheet, options, tonic=int(rng.integers(12)))
     model.reset()
     writer = ScoreWriter(plan, model, rng)
-    piece = writer.write(on_progress)
+    ahead = None
+    if hear is not None and plan.bars.grid is not None:
+        ahead = MessagesAhead(plan, writer.vocabulary, hear)
+
+    def tell(tokens: Sequence[int], now_ticks: int) -> None:
+        if on_progress is not None:
+            on_progress(now_ticks / plan.end_ticks)
+        if ahead is not None:
+            ahead.accept(tokens, now_ticks)
+
+    piece = writer.write(tell)
+    if on_progress is not None:
+        on_progress(1.0)
     chords = tuple(int(ticks) for ticks in piece.chord_onsets_ticks)
-    hits = hits_of(cue_sheet, chords)
+    hits = hits_of(cue_sheet.boundaries, chords)
     notes = shape_dynamics(
         piece.notes,
         affect=cue_sheet.affect,

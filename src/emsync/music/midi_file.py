@@ -251,7 +251,7 @@ def true_times_us(times_ticks: Ticks, grid: BeatGrid | None) -> Ticks:
     times_us = times_ticks * US_PER_TICK
     if grid is None or len(grid.beat_times_s) < 2:
         return times_us
-    beats_us = np.array(grid.beat_times_s) * 1e6
+    beats_us = grid.beat_times_us
     beat = np.clip(np.searchsorted(beats_us, times_us, side="right") - 1, 0, len(beats_us) - 2)
     begin, length = beats_us[beat], np.diff(beats_us)[beat]
     moved = times_us.astype(np.float64)

@@ -11,11 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
 
-from emsync.types import TICKS_PER_S, BeatGrid, Ticks
+from emsync.types import TICKS_PER_S, BeatGrid, Floats, Ticks
 
 TICKS_PER_QUARTER = 960
 US_PER_TICK = 1_000_000 // TICKS_PER_S
@@ -67,12 +68,25 @@ class TempoMap:
 
     def ticks_at(self, times_us: Ticks) -> Ticks:
         """Nearest MIDI tick of times in microseconds, shape kept; at 60 bpm at most 0.52 ms away."""
-        starts = np.array([span.start_time for span in self.spans], np.int64)
+        start_ticks, start_times, tempi_us = self._columns
         times = np.asarray(times_us, np.int64) * self.ticks_per_quarter
-        index = np.maximum(np.searchsorted(starts, times, side="right") - 1, 0)
-        tempi_us = np.array([span.tempo_us for span in self.spans], np.int64)[index]
-        start_ticks = np.array([span.start_ticks for span in self.spans], np.int64)[index]
-        return start_ticks + (2 * (times - starts[index]) + tempi_us) // (2 * tempi_us)
+        index = np.maximum(np.searchsorted(start_times, times, side="right") - 1, 0)
+        since = 2 * (times - start_times[index]) + tempi_us[index]
+        return np.asarray(start_ticks[index] + since // (2 * tempi_us[index]))
+
+    def seconds_at(self, ticks: Ticks) -> Floats:
+        """When MIDI ticks are played, shape kept: the nearest floats to the exact times."""
+        start_ticks, start_times, tempi_us = self._columns
+        index = np.maximum(np.searchsorted(start_ticks, ticks, side="right") - 1, 0)
+        times = start_times[index] + (ticks - start_ticks[index]) * tempi_us[index]
+        return np.asarray(times / (self.ticks_per_quarter * 1e6))
+
+    @cached_property
+    def _columns(self) -> tuple[Ticks, Ticks, Ticks]:
+        """First tick, first time and tempo of all spans."""
+        rows = [(span.start_ticks, span.start_time, span.tempo_us) for span in self.spans]
+        start_ticks, start_times, tempi_us = np.array(rows, np.int64).T
+        return start_ticks, start_times, tempi_us
 
 
 _METERS = (Meter(4, 4, 0.0), Meter(3, 4, 0.15), Meter(2, 4, 0.2), Meter(6, 4, 0.3))

@@ -106,7 +106,9 @@ def regenerate_with(
     inside = [
         begin_ticks <= round(boundary.time_s * TICKS_PER_S) < end_ticks for boundary in cue_sheet.boundaries
     ]
-    hits = tuple(hit for hit, is_inside in zip(hits_of(cue_sheet, chords), inside, strict=True) if is_inside)
+    hits = tuple(
+        hit for hit, is_inside in zip(hits_of(cue_sheet.boundaries, chords), inside, strict=True) if is_inside
+    )
     notes = shape_dynamics(
         draft.notes,
         affect=cue_sheet.affect,
@@ -142,25 +144,27 @@ class Draft:
 
 def _told(
     on_progress: Callable[[float], None] | None, score: SplitScore, number: int, count: int
-) -> Callable[[float], None] | None:
-    """Progress of one draft of several; the writer tells how much of the whole score is done."""
+) -> Callable[[int], None] | None:
+    """Progress of one draft of several, of which the writer tells the time that it has come to."""
     if on_progress is None:
         return None
-    begin, end = score.begin_ticks / score.plan.end_ticks, score.end_of_stretch / score.plan.end_ticks
-    return lambda done: on_progress((number + min(max((done - begin) / (end - begin), 0.0), 1.0)) / count)
+    begin, length = score.begin_ticks, score.end_of_stretch - score.begin_ticks
+    return lambda ticks: on_progress((number + min(max((ticks - begin) / length, 0.0), 1.0)) / count)
 
 
 def draft_of(
     score: SplitScore,
     model: NextToken,
     rng: np.random.Generator,
-    on_progress: Callable[[float], None] | None = None,
+    on_time: Callable[[int], None] | None = None,
 ) -> Draft:
-    """Write the stretch once, and measure how well the music goes on after it."""
+    """Write the stretch once, and measure how well the music goes on; `on_time` is told where it is, in ticks."""
     model.reset()
     writer = ScoreWriter(score.plan, model, rng, stretch=score.stretch())
     writer.force(score.held())
-    piece = writer.write(on_progress)
+    piece = writer.write(None if on_time is None else lambda _, ticks: on_time(ticks))
+    if on_time is not None:
+        on_time(score.end_of_stretch)
     end_ticks = score.end_of_stretch
     onsets = piece.notes["onset_ticks"]
     notes = piece.notes[(onsets >= score.begin_ticks) & (onsets < end_ticks)]

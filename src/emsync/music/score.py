@@ -17,6 +17,7 @@ from emsync.errors import WeightsError
 from emsync.music.forced_events import ForcedEvent, ForcedEvents
 from emsync.music.grammar import Grammar, Mask
 from emsync.music.guidance import GuidedModel, Logits
+from emsync.music.hits import ANSWER_WINDOW_S
 from emsync.music.next_token import NextToken
 from emsync.music.quotation import quote_theme
 from emsync.music.sampling import (
@@ -35,8 +36,6 @@ from emsync.music.vocabulary import LONGEST_SHIFT_TICKS, VOCABULARIES
 from emsync.options import SyncMode
 from emsync.types import TICK_S, TICKS_PER_S
 
-ANSWER_WINDOW_S = 1.0
-"""In `paper` mode a CHORD this close to a boundary answers it (arXiv:2502.10154)."""
 TOKENS_PER_S_BOUND = 400
 """A piece denser than this is not music; the loop ends with an error rather than run on."""
 
@@ -98,10 +97,11 @@ class ScoreWriter:
         """Let events come at their times, from now on or later, besides what the network chooses."""
         self._forced = self._forced.joined_by(events)
 
-    def write(self, on_progress: Callable[[float], None] | None = None) -> Piece:
+    def write(self, on_step: Callable[[Sequence[int], int], None] | None = None) -> Piece:
         """Sample up to the last chord, hold it, release it; nothing sounds after the release.
 
         A stretch that stops before is returned with all that comes before it; what sounds when it stops ends there.
+        `on_step` gets all tokens so far and their time at each time shift; none before the last chord changes later.
         """
         logits = self.listen()
         most_tokens = len(self._tokens) + 1000 + int(self._plan.end_ticks * TICK_S * TOKENS_PER_S_BOUND)
@@ -112,16 +112,14 @@ class ScoreWriter:
             logits = self._take(token)
             if token == self.vocabulary.special("CHORD") and due_ticks == self._grammar.now_ticks:
                 logits = self._strike_chord(logits)
-            if on_progress and token in self.vocabulary.time_shift:
-                on_progress(self._grammar.now_ticks / self._plan.end_ticks)
+            if on_step and token in self.vocabulary.time_shift:
+                on_step(self._tokens, self._grammar.now_ticks)
             if len(self._tokens) > most_tokens:
                 raise WeightsError(
                     "the composer's weights write music too dense to end; install emsync again"
                 )
         if not self._has_stopped():
             self._hold_to_the_end()
-        if on_progress:
-            on_progress(1.0)
         piece = decode(np.array(self._tokens, np.uint16), self.vocabulary)
         room = self._plan.ending.release_ticks - piece.notes["onset_ticks"]  # a last drum hit has no OFF
         piece.notes["duration_ticks"] = np.minimum(piece.notes["duration_ticks"], room)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,10 +14,12 @@ import pytest
 from sound_examples import RATE_HZ, Sound, control, level_at, make_midi, make_soundfont, note
 
 from emsync.audio import synthesiser as module
-from emsync.audio.performance import read_performance
+from emsync.audio.performance import Performance, Program, read_performance
 from emsync.audio.soundfont import BUNDLED
-from emsync.audio.synthesiser import Substitution, Synthesiser, nearest_preset, played_ahead
+from emsync.audio.synthesiser import ENSEMBLE, Substitution, Synthesiser, nearest_preset, played_ahead
 from emsync.errors import AudioError
+from emsync.music.midi_groups import DRUM_CHANNEL, PLAYERS
+from emsync.types import PlayedMessage
 
 Messages = list[mido.Message]
 
@@ -26,16 +30,27 @@ def font(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return make_soundfont(tmp_path / "tiny.sf2")
 
 
-def player_of(font: Path, *tracks: Messages) -> Synthesiser:
-    return Synthesiser(read_performance(make_midi(font.parent / "a.mid", *tracks)), font, RATE_HZ)
+@dataclass(frozen=True)
+class Player:
+    """A file and what plays it."""
+
+    performance: Performance
+    synthesiser: Synthesiser
+
+    def sound(self, duration_s: float, track: int | None = None) -> Sound:
+        frames = round(duration_s * RATE_HZ)
+        return np.concatenate(
+            list(self.synthesiser.windows(self.performance.messages, frames, track=track)), axis=1
+        )
 
 
-def sound_of(player: Synthesiser, duration_s: float, track: int | None = None) -> Sound:
-    return np.concatenate(list(player.windows(round(duration_s * RATE_HZ), track=track)), axis=1)
+def player_of(font: Path, *tracks: Messages, folder: Path | None = None) -> Player:
+    performance = read_performance(make_midi((folder or font.parent) / "a.mid", *tracks))
+    return Player(performance, Synthesiser(font, RATE_HZ, performance.programs))
 
 
 def play(font: Path, *tracks: Messages, duration_s: float = 1.0) -> Sound:
-    return sound_of(player_of(font, *tracks), duration_s)
+    return player_of(font, *tracks).sound(duration_s)
 
 
 def rms(sound: Sound) -> float:
@@ -80,9 +95,9 @@ def test_the_pitch_wheel_bends(font: Path) -> None:
 
 def test_a_released_note_dies_away_before_the_announced_end(font: Path) -> None:
     player = player_of(font, note(69, ticks=200))
-    sound = sound_of(player, 5.0)
+    sound = player.sound(5.0)
     assert rms(sound[:, : round(0.2 * RATE_HZ)]) > 0.01
-    assert rms(sound[:, round(player.end_s * RATE_HZ) :]) < 1e-5
+    assert rms(sound[:, round(player.performance.end_s * RATE_HZ) :]) < 1e-5
 
 
 def test_a_note_runs_on_smoothly_from_window_to_window(font: Path) -> None:
@@ -93,8 +108,8 @@ def test_a_note_runs_on_smoothly_from_window_to_window(font: Path) -> None:
 
 def test_playing_again_gives_the_same_samples(tmp_path: Path) -> None:
     messages = [mido.Message("program_change", program=48), *note(60), *note(64), *note(38, channel=9)]
-    player = Synthesiser(read_performance(make_midi(tmp_path / "a.mid", messages)), BUNDLED, RATE_HZ)
-    first, second = sound_of(player, 2.0), sound_of(player, 2.0)
+    player = player_of(BUNDLED, messages, folder=tmp_path)
+    first, second = player.sound(2.0), player.sound(2.0)
     assert np.array_equal(first, second)
     assert first.any()
 
@@ -107,14 +122,14 @@ def test_channel_ten_plays_drums_whatever_its_program(font: Path) -> None:
 
 def test_a_program_that_the_font_lacks_is_replaced_and_reported(font: Path) -> None:
     player = player_of(font, [mido.Message("program_change", program=40), *note(69)])
-    assert sound_of(player, 0.5).any()
-    assert player.substitutions == (Substitution(40, is_drums=False, preset="Sine"),)
+    assert player.sound(0.5).any()
+    assert player.synthesiser.substitutions == (Substitution(40, is_drums=False, preset="Sine"),)
 
 
 def test_the_program_a_channel_starts_with_is_no_substitution(tmp_path: Path) -> None:
-    player = Synthesiser(read_performance(make_midi(tmp_path / "a.mid", note(60))), BUNDLED, RATE_HZ)
-    assert sound_of(player, 0.5).any()
-    assert player.substitutions == ()
+    player = player_of(BUNDLED, note(60), folder=tmp_path)
+    assert player.sound(0.5).any()
+    assert player.synthesiser.substitutions == ()
 
 
 def test_strings_play_ahead_and_their_program_change_with_them_and_others_do_not(tmp_path: Path) -> None:
@@ -140,6 +155,36 @@ def test_strings_play_ahead_and_their_program_change_with_them_and_others_do_not
     assert by_channel[strings] == [("note_on", 0.0), *ahead]
 
 
+def test_a_window_is_made_as_soon_as_what_comes_after_it_is_known(font: Path) -> None:
+    strokes = [*note(69, ticks=400), *note(69, wait=1700, ticks=100), *note(69, wait=1800, ticks=100)]
+    performance = player_of(font, strokes).performance
+    given: list[float] = []
+
+    def told() -> Iterator[PlayedMessage]:
+        for played in performance.messages:
+            given.append(played.time_s)
+            yield played
+
+    windows = Synthesiser(font, RATE_HZ).windows(told(), 5 * RATE_HZ)
+    assert next(windows).any()
+    assert given == pytest.approx([0.0, 0.4, 2.1, 2.2])
+    assert not next(windows)[:, RATE_HZ // 2 :].any()
+    assert next(windows)[:, RATE_HZ // 10 :].any()
+    assert given == pytest.approx([0.0, 0.4, 2.1, 2.2, 4.0, 4.1])
+
+
+def test_what_our_scores_are_played_on_is_loaded_whatever_a_piece_plays(tmp_path: Path) -> None:
+    assert {
+        Program(player.program, player.channel == DRUM_CHANNEL) for player in PLAYERS.values()
+    } == ENSEMBLE
+    performance = player_of(BUNDLED, note(60), note(38, channel=9), folder=tmp_path).performance
+    sounds = [
+        list(Synthesiser(BUNDLED, RATE_HZ, programs).windows(performance.messages, RATE_HZ))
+        for programs in (performance.programs, ())
+    ]
+    assert np.array_equal(*sounds)
+
+
 def test_a_missing_program_is_played_by_its_family_first() -> None:
     available = [(0, 0), (0, 23), (0, 31), (128, 0), (128, 40)]
     assert nearest_preset(available, 0, 24) == (0, 31)
@@ -163,10 +208,10 @@ def test_the_hall_rings_on_after_the_note(font: Path, monkeypatch: pytest.Monkey
 
 def test_tracks_add_up_to_the_whole(tmp_path: Path) -> None:
     tracks = (note(60), note(67, channel=1), note(38, channel=9))
-    player = Synthesiser(read_performance(make_midi(tmp_path / "a.mid", *tracks)), BUNDLED, RATE_HZ)
-    alone = [sound_of(player, 1.0, track) for track in (0, 1, 2)]
+    player = player_of(BUNDLED, *tracks, folder=tmp_path)
+    alone = [player.sound(1.0, track) for track in (0, 1, 2)]
     assert all(sound.any() for sound in alone)
-    assert np.abs(sum(alone) - sound_of(player, 1.0)).max() < 1e-5
+    assert np.abs(sum(alone) - player.sound(1.0)).max() < 1e-5
 
 
 def test_a_file_that_only_looks_like_a_soundfont_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from benchmarks.sync.own_sound import delays_s
 
-from emsync.audio.performance import Performance, PlayedMessage
+from emsync.audio.performance import Performance
+from emsync.types import PlayedMessage
 
 PIANO, BASS, SLOW_STRINGS = 0, 33, 49
 
