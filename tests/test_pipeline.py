@@ -9,11 +9,13 @@ import wave
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import av
 import mido
 import pytest
 from tests.command_line import COMPOSER, composer_module
+from tests.composer import plain_chords
 from tests.media import make_video
 
 from emsync import pipeline
@@ -25,6 +27,7 @@ from emsync.music.cue_sheet import read_cue_sheet
 from emsync.options import AffectMapping, AffectOptions, RenderOptions, ScoreOptions, SpottingOptions
 from emsync.output_paths import OutputPaths
 from emsync.progress import StageClock
+from emsync.types import Composition
 
 OPTIONS = ScoreOptions(spotting=SpottingOptions(minimum_distance_s=0.5))
 BARS = ("scan", "listen", "compose", "render", "mux")
@@ -178,6 +181,7 @@ def test_the_sound_that_is_made_while_composing_is_that_of_the_file(
 ) -> None:
     film = make_video(tmp_path / "film.mp4", duration_s=12.0, fps=24, cuts_s=(3.0, 5.5, 9.0))
     whole = OutputPaths.of(film, tmp_path / "whole.mp4")
+    monkeypatch.setattr(pipeline, "usable_cores", lambda: 64)
     with monkeypatch.context() as patched:
         patched.setattr(
             render_module, "_synthesise", None
@@ -204,6 +208,26 @@ def test_what_cannot_be_known_ahead_is_rendered_from_the_file(
     pipeline.render(outputs.midi, tmp_path / "alone.wav", duration_s=8.0)
     with wave.open(str(outputs.wav)) as made, wave.open(str(tmp_path / "alone.wav")) as alone:
         assert made.getnframes() == alone.getnframes() == 8 * 48_000
+
+
+@pytest.mark.parametrize(
+    ("cores", "threads", "is_heard"),
+    [(1, 0, False), (2, 0, False), (2, 1, True), (4, 0, False), (5, 0, True), (8, 8, False)],
+)
+def test_sound_is_made_while_composing_only_where_a_core_is_free(
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int, threads: int, is_heard: bool
+) -> None:
+    heard: list[bool] = []
+
+    def compose(*values: Any, hear: object, **others: Any) -> Composition:
+        heard.append(hear is not None)
+        return plain_chords(*values, **others)
+
+    monkeypatch.setitem(sys.modules, COMPOSER, composer_module(compose))
+    monkeypatch.setattr(pipeline, "usable_cores", lambda: cores)
+    options = replace(OPTIONS, compose=replace(OPTIONS.compose, threads=threads))
+    pipeline.score(film, OutputPaths.of(film, tmp_path / "out.mp4"), options)
+    assert heard == [is_heard]
 
 
 def test_the_clock_tells_stages_in_order_and_only_finished_ones() -> None:

@@ -7,6 +7,7 @@ busy. What is made, and in which order, is the same as without a thread.
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 import threading
 from collections.abc import Iterable, Iterator
@@ -21,6 +22,12 @@ UNLIMITED = 0
 
 PATIENCE_S = 0.1
 """How long either side waits before it looks whether the other has stopped; Ctrl-C is heard no later, anywhere."""
+
+
+def usable_cores() -> int:
+    """Cores that this program may use, at least one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return cores or 1
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emsync.ahead import UNLIMITED, made_ahead
+from emsync.ahead import UNLIMITED, made_ahead, usable_cores
 from emsync.checks import check_audio_stream, check_container, check_film, check_report, check_soundfont
 from emsync.options import ComposeOptions, MuxOptions, RegenerateOptions, RenderOptions, ScoreOptions
 from emsync.output_file import atomic_output, atomic_outputs
@@ -55,7 +55,8 @@ def score(
         midi = (made.midi, *made.take_files)
         duration_s = analysis.cue_sheet.duration_s
         with SoundAhead(made.wav.parent, duration_s, options.render) as ahead:
-            hear = ahead.hear if made.stems is None else None
+            is_heard = made.stems is None and _has_spare_core(options.compose)
+            hear = ahead.hear if is_heard else None
             takes = _compose(analysis.cue_sheet, midi, options.compose, clock, hear=hear)
             rendered = _render(
                 made.midi, made.wav, duration_s, options.render, clock, stems=made.stems, ahead=ahead
@@ -252,6 +253,13 @@ def _analyse_and_report(
     with clock.stage("report"):
         write_report(FilmReport(analysis, pictures.thumbnails), made, suffix=suffix)
     return analysis
+
+
+def _has_spare_core(options: ComposeOptions) -> bool:
+    """Whether there is a core beside those that compose; making sound on one of these takes longer than waiting."""
+    from emsync.music.model import MOST_THREADS
+
+    return usable_cores() > (options.threads or MOST_THREADS)
 
 
 def _compose(

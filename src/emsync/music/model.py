@@ -9,7 +9,6 @@ Rows are independent: each may be longer than another, be taken back, or begin a
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from emsync.ahead import usable_cores
 from emsync.errors import WeightsError
 from emsync.music.conditions import Condition
 from emsync.music.vocabulary import VOCABULARIES
@@ -345,8 +345,7 @@ def _thread_count(weight_bytes: int) -> int:
     """One for a small network, else the cores this program may use, at most `MOST_THREADS`."""
     if weight_bytes <= ONE_THREAD_BYTES:
         return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(MOST_THREADS, cores))
+    return min(MOST_THREADS, usable_cores())
 
 
 def _session_options(threads: int) -> onnxruntime.SessionOptions:
