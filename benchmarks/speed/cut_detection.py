@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.speed.weighed import Weighed, weigh
+from benchmarks.speed.weighed import Commands, Weighed, take_turns
 from benchmarks.speed.whole_line import described, machine
 
 ROOT = Path(__file__).parents[2]
@@ -31,8 +31,6 @@ FFMPEG, PYAV = "ffmpeg, bare decoding", "PyAV, bare decoding"
 CUTS, ANALYSE = "emsync, cuts alone", "emsync analyse"
 SCENEDETECT = "scenedetect detect-adaptive"
 SAME_CUT_S = 0.05
-
-Commands = dict[str, list[str | Path]]
 
 
 def commands(film: Path, folder: Path, ffmpeg: str | None) -> Commands:
@@ -58,16 +56,6 @@ def commands(film: Path, folder: Path, ffmpeg: str | None) -> Commands:
     if ffmpeg is None:
         return found
     return {FFMPEG: [ffmpeg, "-v", "error", "-i", film, "-map", "0:v:0", "-f", "null", "-"], **found}
-
-
-def take_turns(turns: Commands, folder: Path, rounds: int) -> dict[str, list[Weighed]]:
-    """The runs of each command, a list entry a round."""
-    runs: dict[str, list[Weighed]] = {name: [] for name in turns}
-    for number in range(rounds):
-        for name in list(turns) if number % 2 == 0 else reversed(turns):
-            runs[name].append(weigh(turns[name], folder))
-            print(f"  {name}: {runs[name][-1].wall_s:.2f} s, CPU {runs[name][-1].cpu_s:.2f} s", flush=True)
-    return runs
 
 
 def rows(runs: dict[str, list[Weighed]]) -> list[dict[str, Any]]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from benchmarks.speed import cut_detection_table, decode_table, whole_line_table
+from benchmarks.speed import cut_detection_table, decode_table, sound_ahead_table, whole_line_table
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "speed.md"
-SECTIONS = (whole_line_table, cut_detection_table, decode_table)
+SECTIONS = (whole_line_table, sound_ahead_table, cut_detection_table, decode_table)
 
 INTRODUCTION = """# Speed
 

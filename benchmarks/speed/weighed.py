@@ -1,4 +1,4 @@
-"""A process weighed from outside: wall time, CPU time of all its threads, peak memory."""
+"""Processes weighed from outside: wall time, CPU time of all their threads, peak memory."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+Commands = dict[str, list[str | Path]]
+"""What is run, by name."""
 
 
 @dataclass(frozen=True)
@@ -34,3 +37,13 @@ def weigh(command: Sequence[str | Path], folder: Path) -> Weighed:
         )
     said = out.read_text("utf-8", "replace")
     return Weighed(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, said)
+
+
+def take_turns(turns: Commands, folder: Path, rounds: int) -> dict[str, list[Weighed]]:
+    """The runs of each command, a list entry a round; every other round in reverse."""
+    runs: dict[str, list[Weighed]] = {name: [] for name in turns}
+    for number in range(rounds):
+        for name in list(turns) if number % 2 == 0 else reversed(turns):
+            runs[name].append(weigh(turns[name], folder))
+            print(f"  {name}: {runs[name][-1].wall_s:.2f} s, CPU {runs[name][-1].cpu_s:.2f} s", flush=True)
+    return runs
