@@ -55,6 +55,7 @@ def make_video(
     size: tuple[int, int] = (64, 36),
     cuts_s: Sequence[float] = (),
     flashes_s: Sequence[float] = (),
+    fades_s: Sequence[tuple[float, float]] = (),
     still: bool = False,
     black: bool = False,
     audio_streams: int = 0,
@@ -73,6 +74,7 @@ def make_video(
         size: width and height of the stored picture; odd numbers need `pixel_format="yuv444p"`.
         cuts_s: a new colour and texture from the first frame at or after each of these times.
         flashes_s: one white frame at each of these times.
+        fades_s: darker and darker from the first of two times, black in the middle, bright again at the second.
         still: no motion within a shot.
         black: nothing to see at all.
         audio_streams: how many sine tones of `sounds_hz` go with it, as long as the picture; 0 Hz is silence.
@@ -95,7 +97,7 @@ def make_video(
         edges = [*times_s, duration_s]
         for number, (time_s, end_s) in enumerate(pairwise(edges)):
             pixels = _pixels(number, time_s, size, cuts_s, flashes_s, still=still)
-            pixels = np.zeros_like(pixels) if black else pixels
+            pixels = np.zeros_like(pixels) if black else _faded(pixels, time_s, fades_s)
             _write_frame(container, stream, pixels, time_s + start_s, end_s - time_s)
         container.mux(stream.encode())
         for sound, pitch_hz in zip(sounds, sounds_hz, strict=False):
@@ -186,6 +188,20 @@ def _pixels(
     colour = np.array(SHOT_COLOURS[shot % len(SHOT_COLOURS)])
     pixels: NDArray[np.uint8] = np.clip(colour + (stripes + slope)[..., None], 0, 255).astype(np.uint8)
     return pixels
+
+
+def _faded(
+    pixels: NDArray[np.uint8], time_s: float, fades_s: Sequence[tuple[float, float]]
+) -> NDArray[np.uint8]:
+    share = min(
+        (
+            abs(time_s - (begin + end) / 2) * 2 / (end - begin)
+            for begin, end in fades_s
+            if begin < time_s < end
+        ),
+        default=1.0,
+    )
+    return (pixels * share).astype(np.uint8)
 
 
 def _write_frame(

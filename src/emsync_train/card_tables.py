@@ -114,6 +114,12 @@ def _gain(row: Json, condition: str) -> float | None:
     return None if without is None else without - row["nats_per_note"]
 
 
+def _with_error(row: Json, key: str) -> str:
+    """A figure, its standard error in brackets if it has one."""
+    error = row.get(f"{key}_standard_error")
+    return number(row.get(key)) if error is None else f"{number(row[key])} ({number(error)})"
+
+
 def designs_table(designs: Json) -> str:
     """A row per design; those of one number of tokens can be compared."""
     rows = [
@@ -124,8 +130,11 @@ def designs_table(designs: Json) -> str:
             number(row["validation_nats_per_note"], 2),
             number(row.get("nats_per_note"), 2),
             *(number(_gain(row, name), 3) for name in ("boundaries", "affect")),
-            *(number(row.get(key)) for key in ("boundary_f1", "boundary_f1_shuffled")),
-            *(number(row.get(key)) for key in ("valence_ccc", "arousal_ccc")),
+            *(
+                text
+                for key in ("boundary_f1", "valence_ccc", "arousal_ccc")
+                for text in (_with_error(row, key), number(row.get(f"{key}_shuffled")))
+            ),
         )
         for name, row in designs["designs"].items()
     ]
@@ -140,6 +149,8 @@ def designs_table(designs: Json) -> str:
         "soft F1 at 250 ms",
         "shuffled",
         "valence CCC",
+        "shuffled",
         "arousal CCC",
+        "shuffled",
     )
     return table(head, rows)

@@ -28,6 +28,15 @@ from emsync_train.train import held_out_batches
 
 Json = dict[str, Any]
 TOLERANCE = "250_ms"
+AFFECT = (
+    "valence_ccc",
+    "arousal_ccc",
+    "valence_ccc_standard_error",
+    "arousal_ccc_standard_error",
+    "valence_spearman",
+    "arousal_spearman",
+    "quadrant_accuracy",
+)
 
 
 def design(run: Path, corpora: Sequence[Shards]) -> Json:
@@ -90,8 +99,9 @@ def _measured(results: Json) -> Json:
             "boundary_f1_shuffled": soft["announced_shuffled"][TOLERANCE]["f1"],
         }
     if "affect" in results:
-        judged = results["affect"]["evaluator"]
-        found |= {name: judged[name] for name in ("valence_ccc", "arousal_ccc", "quadrant_accuracy")}
+        affect = results["affect"]
+        found |= {name: affect["evaluator"][name] for name in AFFECT if name in affect["evaluator"]}
+        found |= {f"{name}_shuffled": affect["evaluator_shuffled"][name] for name in AFFECT[:2]}
     found["evaluated_with"] = [part["command"] for part in results.values() if isinstance(part, dict)]
     return found
 

@@ -1,8 +1,8 @@
 """The contract of cut detectors, and what happens to their raw cuts.
 
-A detector watches every frame once and names the frames that open a new shot. `CutFilter` then drops what
-no editor would call a cut: changes too small to see, flashes, and cuts that follow one another faster than
-0.2 s.
+A detector watches every frame once and names the frames that open a new shot; fades through black are found
+beside it (`fades.py`). `CutFilter` then drops what no editor would call a cut: changes too small to see,
+flashes, and cuts that follow one another faster than 0.2 s.
 """
 
 from __future__ import annotations
@@ -109,8 +109,19 @@ class CutFilter:
 
     def add(self, candidate: Candidate) -> None:
         """Take the next raw cut; call `settle` with its time first."""
-        if _mean_difference(candidate.before, candidate.after) < LEAST_CHANGE_LEVELS:
-            return
+        if _mean_difference(candidate.before, candidate.after) >= LEAST_CHANGE_LEVELS:
+            self._append(candidate)
+
+    def add_fade(self, candidate: Candidate, begin_s: float) -> None:
+        """Take the first frame after a fade that began at `begin_s`, unless a cut was found in it.
+
+        The picture is still dark, so it may change little. Call `settle` with its time first.
+        """
+        latest_s = self._run[-1].cut.time_s if self._run else self._last_kept_s
+        if latest_s < begin_s:
+            self._append(candidate)
+
+    def _append(self, candidate: Candidate) -> None:
         self._run.append(candidate)
         if len(self._run) > 2:
             strongest = _strongest(self._run[:-1])

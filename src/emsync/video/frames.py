@@ -1,4 +1,4 @@
-"""One decode pass over a video: every frame goes to the cut detector, about one a second is kept.
+"""One decode pass over a video: every frame is searched for cuts and fades, about one a second is kept.
 
 Memory does not grow with the length of the video, apart from the cuts themselves.
 """
@@ -21,6 +21,7 @@ from emsync.ahead import made_ahead
 from emsync.errors import VideoError
 from emsync.types import Cut, SampledFrame, VideoInfo
 from emsync.video.cuts import Candidate, CutDetector, CutFilter
+from emsync.video.fades import FadeWatch
 from emsync.video.pictures import Picture, PictureMaker
 from emsync.video.probe import first_video_stream, open_video
 
@@ -148,6 +149,7 @@ class _Watcher:
         self._detector = detector
         self._sampler = sampler
         self._filter = CutFilter()
+        self._fades = FadeWatch()
         self._maker = maker
         self._recent: deque[Picture] = deque(maxlen=detector.lag_frames + 2)
         self._period_s = period_s
@@ -163,7 +165,8 @@ class _Watcher:
         for cut in self._detector.watch(picture):
             self._consider(cut)
         if len(self._recent) > self._detector.lag_frames:
-            self._settle(self._recent[-1 - self._detector.lag_frames])
+            self._consider_fade()
+            self._settle(self._certain)
 
     def finish(self) -> None:
         """The video ended: decide what was open and hand out the frames still held."""
@@ -187,6 +190,20 @@ class _Watcher:
                 self._keep(self._filter.settle(cut.time_s, before.small))
                 opening = self._maker.sample(after)
                 self._filter.add(Candidate(cut, opening, before=before.small, after=after.small))
+
+    def _consider_fade(self) -> None:
+        fade = self._fades.watch(self._certain)
+        if fade is not None:
+            before, after = self._recent[-2 - self._detector.lag_frames], self._certain
+            self._keep(self._filter.settle(after.time_s, before.small))
+            opening = self._maker.sample(after)
+            candidate = Candidate(fade.cut, opening, before=before.small, after=after.small)
+            self._filter.add_fade(candidate, fade.begin_s)
+
+    @property
+    def _certain(self) -> Picture:
+        """The last picture that the detector has judged."""
+        return self._recent[-1 - self._detector.lag_frames]
 
     def _settle(self, picture: Picture) -> None:
         """No raw cut at or before this picture can come any more."""

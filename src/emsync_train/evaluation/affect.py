@@ -20,6 +20,8 @@ from emsync_train.evaluation.composing import Job, Subject, compose_all, film_of
 
 LEVELS = (-0.8, -0.4, 0.0, 0.4, 0.8)
 FILM_S = 16.0
+DRAWS = 1000
+"""Of a bootstrap over pieces."""
 ENDING_S = 3.5
 """Left out of the judgement: the held last chord sounds alike in every piece."""
 RAW_FEATURES = ("mode", "pulse", "notes_per_group", "melody_register", "bass_register", "drum_density")
@@ -100,8 +102,11 @@ def _cell_mean(column: Floats, asked: Floats, valence: float, arousal: float) ->
 def _agreement(asked: Floats, judged: Floats) -> dict[str, float]:
     """Concordance, rank correlation and slope per axis, and quadrant accuracy of pieces off the axes."""
     figures = {}
+    draws = np.random.default_rng(0).integers(len(asked), size=(DRAWS, len(asked)))
     for column, axis in enumerate(("valence", "arousal")):
         figures[f"{axis}_ccc"] = ccc(asked[:, column], judged[:, column])
+        drawn = [ccc(asked[draw, column], judged[draw, column]) for draw in draws]
+        figures[f"{axis}_ccc_standard_error"] = float(np.nanstd(drawn))
         figures[f"{axis}_spearman"] = spearman(asked[:, column], judged[:, column])
         figures[f"{axis}_slope"] = float(np.polyfit(asked[:, column], judged[:, column], 1)[0])
     off_axes = (asked != 0).all(axis=1)

@@ -53,9 +53,19 @@ def test_what_an_evaluation_measured_is_taken_over(run: Path, shards: Path) -> N
     }
     models["no_conditions"] = {"nats_per_note": 7.0}
     section = {"command": "python -m emsync_train.evaluate", "models": models}
-    (run / "results.json").write_text(json.dumps({"likelihood": section}), encoding="utf-8")
+    judged = {
+        "valence_ccc": 0.5,
+        "arousal_ccc": 0.7,
+        "valence_ccc_standard_error": 0.1,
+        "quadrant_accuracy": 0.6,
+    }
+    affect = {"evaluator": judged, "evaluator_shuffled": dict.fromkeys(judged, 0.01)}
+    results = {"likelihood": section, "affect": {**affect, "command": "the same"}}
+    (run / "results.json").write_text(json.dumps(results), encoding="utf-8")
     found = design(run, [Shards(shards)])
     (run / "results.json").unlink()
     assert found["nats_per_note"] == 5.0
     assert found["nats_per_note_without_boundaries"] == 6.0
-    assert found["evaluated_with"] == ["python -m emsync_train.evaluate"]
+    assert (found["valence_ccc"], found["valence_ccc_shuffled"]) == (0.5, 0.01)
+    assert found["valence_ccc_standard_error"] == 0.1
+    assert found["evaluated_with"] == ["python -m emsync_train.evaluate", "the same"]

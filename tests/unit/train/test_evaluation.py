@@ -114,6 +114,8 @@ def test_music_that_feels_as_asked_scores_higher_than_shuffled_requests() -> Non
     figures = affect_figures(np.array(asked), pieces)
     assert figures["labeller"]["arousal_spearman"] > 0.8
     assert abs(figures["labeller_shuffled"]["arousal_spearman"]) < 0.5
+    assert 0 < figures["labeller"]["arousal_ccc_standard_error"] < 0.15
+    assert figures["labeller_shuffled"]["arousal_ccc_standard_error"] > 0.1
     assert (
         np.array(figures["cells"]["notes_per_group"])[:, -1].mean()
         > np.array(figures["cells"]["notes_per_group"])[:, 0].mean()
