@@ -47,8 +47,8 @@ have been cut ever faster: Cutting, Brunick, DeLong, Iricinschi & Candan, i-Perc
 """
 
 REAL_FILMS = f"""
-A fifth of the films are excerpts of real cut lists (`benchmarks/sync/real_cuts.json`: what the default detector finds
-in the trailers of Sintel and Big Buck Bunny, the opening of the latter, *Wanna Work Together* and a test clip of
+A fifth of the films are excerpts of real cut lists (`benchmarks/sync/real_cuts.json`: what the default detector found,
+fades aside, in the trailers of Sintel and Big Buck Bunny, the opening of the latter, *Wanna Work Together* and a test clip of
 PySceneDetect). Whether it was right does not matter here: the cue sheet is what the composer must answer.
 
 The last {ENDING_S:g} s of a film do not count, because every piece strikes a last chord there, asked for or not.
@@ -72,8 +72,9 @@ cut. A detected onset is a frame of 11.6 ms and may lie up to 30 ms from the str
 """
 
 JUDGED = """A cut found anywhere inside a dissolve or fade is right, as in TRECVID (Smeaton, Over & Doherty, CVIU 2010);
-each change may be found once. Ours run with the filter of flashes and of cuts in a row, those of PySceneDetect and
-TransNetV2 (Soucek & Lokoc, arXiv:2008.04838) with their defaults. TransNetV2 was trained largely on joins made by a
+each change may be found once. Ours run as in the product: fades through black are looked for beside them, flashes and
+cuts in a row are filtered. Limits of the fades were chosen on the first ten films. Detectors of PySceneDetect and
+TransNetV2 (Soucek & Lokoc, arXiv:2008.04838) have their defaults. TransNetV2 was trained largely on joins made by a
 program, as these are, which favours it.
 
 """
