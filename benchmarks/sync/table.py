@@ -48,8 +48,8 @@ have been cut ever faster: Cutting, Brunick, DeLong, Iricinschi & Candan, i-Perc
 
 REAL_FILMS = f"""
 A fifth of the films are excerpts of real cut lists (`benchmarks/sync/real_cuts.json`: what the default detector found,
-fades aside, in the trailers of Sintel and Big Buck Bunny, the opening of the latter, *Wanna Work Together* and a test clip of
-PySceneDetect). Whether it was right does not matter here: the cue sheet is what the composer must answer.
+fades aside, in the trailers of Sintel and Big Buck Bunny, the opening of the latter, *Wanna Work Together* and a test
+clip of PySceneDetect). Whether it was right does not matter here: the cue sheet is what the composer must answer.
 
 The last {ENDING_S:g} s of a film do not count, because every piece strikes a last chord there, asked for or not.
 """
