@@ -182,13 +182,16 @@ def main() -> None:
     )
     parser.add_argument("--films", type=Path, required=True, help="folder of the free films")
     parser.add_argument("--work", type=Path, required=True, help="folder for made films; outside the tree")
+    parser.add_argument(
+        "--first", type=int, default=0, help="number of the first film, which draws its shots and joins"
+    )
     parser.add_argument("--count", type=int, default=10, help="films to make")
     parser.add_argument("--parts", type=int, default=10, help="shots in each")
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
     films = []
-    for number in range(arguments.count):
+    for number in range(arguments.first, arguments.first + arguments.count):
         films.append(known_film(arguments.films, arguments.work, number, arguments.parts))
         print(f"film {number}: {films[-1].frame_count} frames", flush=True)
     rows = {}
@@ -198,7 +201,8 @@ def main() -> None:
         rows[name] = figures(found, films)
         print(f"{name}: {json.dumps(rows[name])}", flush=True)
     result = {
-        "command": f"python -m benchmarks.sync.detectors --count {arguments.count} --parts {arguments.parts}",
+        "command": "python -m benchmarks.sync.detectors "
+        f"--first {arguments.first} --count {arguments.count} --parts {arguments.parts}",
         "cores": len(os.sched_getaffinity(0)),
         "made_films": counts(films),
         "detectors": rows,

@@ -72,8 +72,8 @@ cut. A detected onset is a frame of 11.6 ms and may lie up to 30 ms from the str
 """
 
 JUDGED = """A cut found anywhere inside a dissolve or fade is right, as in TRECVID (Smeaton, Over & Doherty, CVIU 2010);
-each change may be found once. Ours run as in the product: fades through black are looked for beside them, flashes and
-cuts in a row are filtered. Limits of the fades were chosen on the first ten films. Detectors of PySceneDetect and
+each change may be found once. Ours run as in the product: fades and dissolves are looked for beside them, flashes and
+cuts in a row are filtered; their limits were chosen on films 0 to 19. Detectors of PySceneDetect and
 TransNetV2 (Soucek & Lokoc, arXiv:2008.04838) have their defaults. TransNetV2 was trained largely on joins made by a
 program, as these are, which favours it.
 

@@ -1,8 +1,8 @@
 """The contract of cut detectors, and what happens to their raw cuts.
 
-A detector watches every frame once and names the frames that open a new shot; fades through black are found
-beside it (`fades.py`). `CutFilter` then drops what no editor would call a cut: changes too small to see,
-flashes, and cuts that follow one another faster than 0.2 s.
+A detector watches every frame once and names the frames that open a new shot; fades and dissolves are found
+beside it (`fades.py`, `dissolves.py`). `CutFilter` then drops what no editor would call a cut: changes too
+small to see, flashes, and cuts that follow one another faster than 0.2 s.
 """
 
 from __future__ import annotations
@@ -86,7 +86,10 @@ def shots_between(cuts: Sequence[Cut], duration_s: float) -> tuple[Shot, ...]:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A raw cut with the first frame of its shot, and thumbnails of the frames on both sides."""
+    """A raw cut with the first frame of its shot, and thumbnails of the frames on both sides.
+
+    Of a gradual change `opening` may come a little after the cut, and the thumbnails are those of this frame.
+    """
 
     cut: Cut
     opening: SampledFrame
@@ -112,10 +115,10 @@ class CutFilter:
         if _mean_difference(candidate.before, candidate.after) >= LEAST_CHANGE_LEVELS:
             self._append(candidate)
 
-    def add_fade(self, candidate: Candidate, begin_s: float) -> None:
-        """Take the first frame after a fade that began at `begin_s`, unless a cut was found in it.
+    def add_gradual(self, candidate: Candidate, begin_s: float) -> None:
+        """Take a change of shot that began at `begin_s`, unless a cut was found in it already.
 
-        The picture is still dark, so it may change little. Call `settle` with its time first.
+        From frame to frame it may change little. Call `settle` with its time first.
         """
         latest_s = self._run[-1].cut.time_s if self._run else self._last_kept_s
         if latest_s < begin_s:

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from emsync.types import Cut
+from emsync.video.gradual_change import GradualChange
 from emsync.video.pictures import Picture
 
 LONGEST_FALL_S = 2.5
@@ -35,16 +35,6 @@ UNEVEN_LEVELS = 1.0
 """A fall goes on through a rise of less than this from frame to frame."""
 RISE_RATIO, RISE_LEVELS = 2.0, 4.0
 """The next shot is seen once it is so much brighter than the darkest frame."""
-FADE_STRENGTH = 0.8
-"""That of the median hard cut of free films (28 cuts): a fade is an editor's decision as clear as a cut."""
-
-
-@dataclass(frozen=True)
-class Fade:
-    """A change of shot through black: the last bright frame and the first of the next shot."""
-
-    begin_s: float
-    cut: Cut
 
 
 @dataclass(frozen=True)
@@ -61,7 +51,7 @@ class FadeWatch:
         self._bright: _Seen | None = None
         self._darkest_level = 0.0
 
-    def watch(self, picture: Picture) -> Fade | None:
+    def watch(self, picture: Picture) -> GradualChange | None:
         """See the next frame; the fade that it ends, if it is the first frame of the next shot."""
         now = _Seen(picture.time_s, _level(picture.small))
         if self._bright is None:
@@ -71,7 +61,7 @@ class FadeWatch:
         self._darkest_level = min(self._darkest_level, now.level)
         if now.level < RISE_RATIO * self._darkest_level + RISE_LEVELS:
             return None
-        fade = Fade(self._bright.time_s, Cut(now.time_s, FADE_STRENGTH))
+        fade = GradualChange.at(now.time_s, begin_s=self._bright.time_s)
         self._bright = None
         self._seen.clear()
         self._remember(now)

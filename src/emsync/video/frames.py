@@ -1,4 +1,4 @@
-"""One decode pass over a video: every frame is searched for cuts and fades, about one a second is kept.
+"""One decode pass over a video: every frame is searched for changes of shot, about one a second is kept.
 
 Memory does not grow with the length of the video, apart from the cuts themselves.
 """
@@ -21,10 +21,13 @@ from emsync.ahead import made_ahead
 from emsync.errors import VideoError
 from emsync.types import Cut, SampledFrame, VideoInfo
 from emsync.video.cuts import Candidate, CutDetector, CutFilter
+from emsync.video.dissolves import REACH_S, DissolveWatch
 from emsync.video.fades import FadeWatch
 from emsync.video.pictures import Picture, PictureMaker
 from emsync.video.probe import first_video_stream, open_video
 
+LONGEST_REACH_S = 1.5 * REACH_S
+"""A cut is named at most so long after its frame; a quarter of a second, and what frames of uneven length add."""
 FRAMES_AHEAD = 4
 """Frames that are decoded before they are looked at, 12 MB at 1080p: decoding goes on while networks run."""
 
@@ -149,7 +152,7 @@ class _Watcher:
         self._detector = detector
         self._sampler = sampler
         self._filter = CutFilter()
-        self._fades = FadeWatch()
+        self._gradual = (FadeWatch(), DissolveWatch())
         self._maker = maker
         self._recent: deque[Picture] = deque(maxlen=detector.lag_frames + 2)
         self._period_s = period_s
@@ -159,13 +162,13 @@ class _Watcher:
         """Take the next frame."""
         picture = self._maker.picture(time_s, frame)
         if not self._recent:
-            self._sampler.open_shot(self._maker.sample(picture))
+            self._sampler.open_shot(self._maker.sample(picture), picture.time_s)
         self._recent.append(picture)
         self._sample_if_due(picture)
         for cut in self._detector.watch(picture):
             self._consider(cut)
         if len(self._recent) > self._detector.lag_frames:
-            self._consider_fade()
+            self._consider_gradual()
             self._settle(self._certain)
 
     def finish(self) -> None:
@@ -191,14 +194,15 @@ class _Watcher:
                 opening = self._maker.sample(after)
                 self._filter.add(Candidate(cut, opening, before=before.small, after=after.small))
 
-    def _consider_fade(self) -> None:
-        fade = self._fades.watch(self._certain)
-        if fade is not None:
-            before, after = self._recent[-2 - self._detector.lag_frames], self._certain
-            self._keep(self._filter.settle(after.time_s, before.small))
-            opening = self._maker.sample(after)
-            candidate = Candidate(fade.cut, opening, before=before.small, after=after.small)
-            self._filter.add_fade(candidate, fade.begin_s)
+    def _consider_gradual(self) -> None:
+        for watch in self._gradual:
+            change = watch.watch(self._certain)
+            if change is not None:
+                before, after = self._recent[-2 - self._detector.lag_frames], self._certain
+                self._keep(self._filter.settle(change.cut.time_s, before.small))
+                opening = self._maker.sample(after)
+                candidate = Candidate(change.cut, opening, before=before.small, after=after.small)
+                self._filter.add_gradual(candidate, change.begin_s)
 
     @property
     def _certain(self) -> Picture:
@@ -206,14 +210,14 @@ class _Watcher:
         return self._recent[-1 - self._detector.lag_frames]
 
     def _settle(self, picture: Picture) -> None:
-        """No raw cut at or before this picture can come any more."""
+        """No raw cut at or before this picture can come any more, but the middle of a dissolve can."""
         self._keep(self._filter.settle(picture.time_s, picture.small))
-        self._sampler.release(min(picture.time_s, self._filter.pending_s))
+        self._sampler.release(min(picture.time_s - LONGEST_REACH_S, self._filter.pending_s))
 
     def _keep(self, candidate: Candidate | None) -> None:
         if candidate is not None:
             self.cuts.append(candidate.cut)
-            self._sampler.open_shot(candidate.opening)
+            self._sampler.open_shot(candidate.opening, candidate.cut.time_s)
 
 
 class _Sampler:
@@ -224,9 +228,9 @@ class _Sampler:
         self._opening: SampledFrame | None = None
         self._held: deque[SampledFrame] = deque()
 
-    def open_shot(self, opening: SampledFrame) -> None:
-        """A shot begins for certain with this frame: close the one before it."""
-        self.release(opening.time_s)
+    def open_shot(self, opening: SampledFrame, begin_s: float) -> None:
+        """A shot begins for certain, with this frame or, if it comes gradually, before it: close the one before."""
+        self.release(begin_s)
         self._hand_out_opening()
         self._opening = opening
 

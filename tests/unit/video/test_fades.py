@@ -11,8 +11,9 @@ import pytest
 from tests.media import make_video
 
 from emsync.video.cuts import detector_named
-from emsync.video.fades import Fade, FadeWatch
+from emsync.video.fades import FadeWatch
 from emsync.video.frames import scan
+from emsync.video.gradual_change import GradualChange
 from emsync.video.pictures import Picture
 from emsync.video.probe import probe
 
@@ -20,7 +21,7 @@ FPS = 24
 NO_FRAME: Any = None
 
 
-def watched(levels: Sequence[float]) -> list[Fade]:
+def watched(levels: Sequence[float]) -> list[GradualChange]:
     """The fades in frames of one brightness each."""
     watch = FadeWatch()
     pictures = (
