@@ -56,6 +56,7 @@ def make_video(
     cuts_s: Sequence[float] = (),
     flashes_s: Sequence[float] = (),
     fades_s: Sequence[tuple[float, float]] = (),
+    dissolves_s: Sequence[tuple[float, float]] = (),
     still: bool = False,
     black: bool = False,
     audio_streams: int = 0,
@@ -75,6 +76,7 @@ def make_video(
         cuts_s: a new colour and texture from the first frame at or after each of these times.
         flashes_s: one white frame at each of these times.
         fades_s: darker and darker from the first of two times, black in the middle, bright again at the second.
+        dissolves_s: from the shot of the first of two times to that of the second; a cut should lie between them.
         still: no motion within a shot.
         black: nothing to see at all.
         audio_streams: how many sine tones of `sounds_hz` go with it, as long as the picture; 0 Hz is silence.
@@ -97,6 +99,13 @@ def make_video(
         edges = [*times_s, duration_s]
         for number, (time_s, end_s) in enumerate(pairwise(edges)):
             pixels = _pixels(number, time_s, size, cuts_s, flashes_s, still=still)
+            for begin_s, stop_s in dissolves_s:
+                if begin_s < time_s < stop_s:
+                    ends = [
+                        _pixels(number, one_s, size, cuts_s, (), still=still) for one_s in (begin_s, stop_s)
+                    ]
+                    share = (time_s - begin_s) / (stop_s - begin_s)
+                    pixels = (ends[0] * (1 - share) + ends[1] * share).astype(np.uint8)
             pixels = np.zeros_like(pixels) if black else _faded(pixels, time_s, fades_s)
             _write_frame(container, stream, pixels, time_s + start_s, end_s - time_s)
         container.mux(stream.encode())

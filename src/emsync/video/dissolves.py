@@ -64,13 +64,15 @@ class DissolveWatch:
         self._seen.append(now)
         while len(self._seen) > 1 and now.time_s - self._seen[1].time_s >= 2 * REACH_S - 1e-6:
             self._seen.popleft()
-        is_long_enough = now.time_s - self._seen[0].time_s >= 2 * REACH_S - 1e-6
-        if now.time_s < self._quiet_until_s or not is_long_enough or len(self._seen) < LEAST_FRAMES:
-            return None
-        if not self._is_dissolve():
+        if now.time_s < self._quiet_until_s or not self._can_judge() or not self._is_dissolve():
             return None
         self._quiet_until_s = now.time_s + QUIET_S
         return GradualChange.at(self._before_end(REACH_S).time_s, begin_s=self._seen[0].time_s)
+
+    def _can_judge(self) -> bool:
+        """Enough frames, of which none is missing for long."""
+        seen_s = self._seen[-1].time_s - self._seen[0].time_s
+        return 2 * REACH_S - 1e-6 <= seen_s <= 3 * REACH_S and len(self._seen) >= LEAST_FRAMES
 
     def _is_dissolve(self) -> bool:
         first, last = self._seen[0], self._seen[-1]

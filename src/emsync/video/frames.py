@@ -26,8 +26,8 @@ from emsync.video.fades import FadeWatch
 from emsync.video.pictures import Picture, PictureMaker
 from emsync.video.probe import first_video_stream, open_video
 
-LONGEST_REACH_S = 1.5 * REACH_S
-"""A cut is named at most so long after its frame; a quarter of a second, and what frames of uneven length add."""
+LONGEST_REACH_S = 2 * REACH_S
+"""A cut is named at most so long after its frame: the middle of a dissolve, if frames are of uneven length."""
 FRAMES_AHEAD = 4
 """Frames that are decoded before they are looked at, 12 MB at 1080p: decoding goes on while networks run."""
 

@@ -91,3 +91,14 @@ def test_what_is_no_dissolve_is_none(film: list[Still]) -> None:
 
 def test_a_film_of_few_frames_a_second_is_not_looked_at() -> None:
     assert watched([FIRST] * 20 + mixed(FIRST, SECOND, 4) + [SECOND] * 20, fps=6) == []
+
+
+def test_a_slide_show_that_fades_over_is_not_looked_at_where_frames_are_missing() -> None:
+    watch = DissolveWatch()
+    times_s = [0.0, 0.04, 0.08, *(number / FPS for number in range(48, 60))]
+    stills = [FIRST] * 3 + mixed(FIRST, SECOND, 8) + [SECOND] * 4
+    pictures = [
+        Picture(time_s, still.astype(np.uint8), NO_FRAME)
+        for time_s, still in zip(times_s, stills, strict=True)
+    ]
+    assert [watch.watch(picture) for picture in pictures] == [None] * len(pictures)

@@ -91,6 +91,23 @@ def test_every_shot_has_a_sample_inside_it_however_short(tmp_path: Path) -> None
     assert len(samples) < 4 + len(cuts_s) + 1
 
 
+@pytest.mark.parametrize("detector", ["adaptive", "content", "ffmpeg"])
+def test_every_shot_between_dissolves_has_samples_of_its_own_in_order(tmp_path: Path, detector: str) -> None:
+    cuts_s = (1.5, 2.7)
+    film = make_video(
+        tmp_path / "film.mp4",
+        duration_s=8.0,
+        fps=24,
+        cuts_s=cuts_s,
+        dissolves_s=[(cut_s - 0.3, cut_s + 0.3) for cut_s in cuts_s],
+    )
+    found, samples = _scan(film, detector=detector)
+    assert [cut.time_s for cut in found.cuts] == pytest.approx(cuts_s, abs=0.31)
+    assert all(earlier.time_s < later.time_s for earlier, later in pairwise(samples))
+    for shot in shots_between(found.cuts, found.duration_s):
+        assert any(shot.start_s <= sample.time_s < shot.end_s for sample in samples)
+
+
 def test_the_sampling_rate_is_followed(tmp_path: Path) -> None:
     film = make_video(tmp_path / "film.mp4", duration_s=4.0)
     assert len(_scan(film, frames_per_s=2.5)[1]) == 10
