@@ -75,7 +75,7 @@ JUDGED = """A cut found anywhere inside a dissolve or fade is right, as in TRECV
 each change may be found once. Ours run as in the product: fades and dissolves are looked for beside them, flashes and
 cuts in a row are filtered; their limits were chosen on films 0 to 19. Detectors of PySceneDetect and
 TransNetV2 (Soucek & Lokoc, arXiv:2008.04838) have their defaults. TransNetV2 was trained largely on joins made by a
-program, as these are, which favours it.
+program, as these are, which favours it; that dissolves and fades are linear here, as ours expect them, favours ours.
 
 """
 
