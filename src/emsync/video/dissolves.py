@@ -23,8 +23,8 @@ from emsync.video.pictures import Picture
 
 REACH_S = 0.25
 """From the middle to either end of what is looked at."""
-WATCHED_S = (1.5 * REACH_S, REACH_S, 0.5 * REACH_S)
-"""Where shares are looked at, before the later end: just after the beginning, in the middle, just before the end."""
+WATCHED_S = (REACH_S, 1.5 * REACH_S, 0.5 * REACH_S)
+"""Where shares are looked at, before the later end: in the middle, just after the beginning, just before the end."""
 LEAST_FRAMES = 6
 """Between the two ends and with them; slower films are not looked at."""
 SHARE_ERROR = 0.16
@@ -42,7 +42,8 @@ LARGEST_CORRELATION = 0.7
 """Of the ends: the same picture in another light is no dissolve."""
 QUIET_S = 1.0
 """For so long after a dissolve there is no other: a slow one looks like several."""
-WIDTH, HEIGHT = 32, 18
+SHRINKING = 4
+"""Thumbnails are made so much smaller: by a whole number, which takes half the time of another size near it."""
 
 
 class _Seen(NamedTuple):
@@ -59,8 +60,7 @@ class DissolveWatch:
 
     def watch(self, picture: Picture) -> GradualChange | None:
         """See the next frame; the dissolve whose middle was `REACH_S` ago, if there was one."""
-        tiny = cv2.resize(picture.small, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
-        now = _Seen(picture.time_s, tiny.astype(np.float32).ravel())
+        now = _Seen(picture.time_s, _shrunk(picture.small))
         self._seen.append(now)
         while len(self._seen) > 1 and now.time_s - self._seen[1].time_s >= 2 * REACH_S - 1e-6:
             self._seen.popleft()
@@ -78,25 +78,32 @@ class DissolveWatch:
         first, last = self._seen[0], self._seen[-1]
         change = first.pixels - last.pixels
         power = float(change @ change)
-        if power < LEAST_DIFFERENCE_LEVELS**2 * len(change) or not _are_two_pictures(
-            first.pixels, last.pixels
-        ):
+        if power < LEAST_DIFFERENCE_LEVELS**2 * len(change):
             return False
         for before_s in WATCHED_S:
             seen = self._before_end(before_s)
             part = seen.pixels - last.pixels
             share = float(part @ change) / power
             expected = (last.time_s - seen.time_s) / (last.time_s - first.time_s)
-            rest = part - share * change
-            if abs(share - expected) > SHARE_ERROR or float(rest @ rest) > LARGEST_REST**2 * power:
+            rest = float(part @ part) - share**2 * power
+            if abs(share - expected) > SHARE_ERROR or rest > LARGEST_REST**2 * power:
                 return False
         mixture = (first.pixels + last.pixels) / 2
-        return float(self._before_end(REACH_S).pixels.var()) <= MOST_CONTRAST * float(mixture.var())
+        keeps_contrast = self._before_end(REACH_S).pixels.var() > MOST_CONTRAST * mixture.var()
+        return not keeps_contrast and _are_two_pictures(first.pixels, last.pixels)
 
     def _before_end(self, before_s: float) -> _Seen:
         """The frame nearest to a time before the last."""
         wanted_s = self._seen[-1].time_s - before_s
         return min(self._seen, key=lambda seen: abs(seen.time_s - wanted_s))
+
+
+def _shrunk(small: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The pixels of a thumbnail made smaller, 16 high or less, as one row."""
+    height, width = (max(size // SHRINKING, 1) for size in small.shape[:2])
+    whole = small[: height * SHRINKING, : width * SHRINKING]
+    tiny = cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(tiny, np.float32).ravel()
 
 
 def _are_two_pictures(first: NDArray[np.float32], last: NDArray[np.float32]) -> bool:
