@@ -78,7 +78,11 @@ class ScoreWriter:
         )
         self._shapings = shapings_of(self.vocabulary, plan)
         self._guided = GuidedModel(model, plan.options)
-        self._told_at = lru_cache(maxsize=4)(self._tell)  # many tokens lie on one tick
+        guided, horizon_s = self._guided, model.horizon_s  # not self: the model must go when its writer goes
+        remembered = lru_cache(maxsize=4)  # many tokens lie on one tick
+        self._told_at: Callable[[int, int | None], Logits] = remembered(
+            lambda now, asked: guided.told(plan.conditions_at(now, asked, horizon_s))
+        )
         self._next_asked = self._next_bar = self._narrow_steps = 0
         self._tokens: list[int] = []
         self._nats = 0.0
@@ -369,10 +373,6 @@ class ScoreWriter:
     def _told(self) -> Logits:
         """What each row of the batch is told now, shape (B, 11)."""
         return self._told_at(self._grammar.now_ticks, self._next_asked_ticks())
-
-    def _tell(self, now_ticks: int, next_asked_ticks: int | None) -> Logits:
-        """What each row of the batch is told at a time of the music, shape (B, 11)."""
-        return self._guided.told(self._plan.conditions_at(now_ticks, next_asked_ticks, self._model.horizon_s))
 
     def _logits(self, tokens: Sequence[int], told: Logits) -> Logits:
         """Feed tokens with what each row is told (B, T, 11); logits of the next, guided and shaped."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from fractions import Fraction
 
 import numpy as np
@@ -261,6 +263,19 @@ def test_progress_rises_to_one() -> None:
     assert len(seen) > 5
     assert seen == sorted(seen)
     assert 0 < seen[0] < seen[-1] == 1.0
+
+
+def test_the_network_is_let_go_with_the_last_note() -> None:
+    model = MadeUpModel()
+    alive = weakref.ref(model)
+    gc.disable()
+    try:
+        composition = compose_with(model, cue_sheet_of(5), ComposeOptions(affect_guidance=1.0))
+        del model
+        assert alive() is None
+    finally:
+        gc.enable()
+    assert len(composition.notes)
 
 
 def test_the_composition_says_which_seed_and_weights_made_it() -> None:
