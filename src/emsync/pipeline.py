@@ -6,7 +6,7 @@ Stages are imported where they are called, so that `mux` does not pay for loadin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,13 +18,14 @@ from emsync.output_file import atomic_output, atomic_outputs
 from emsync.output_paths import OutputPaths, check_result, new_folder, staged, takes_beside
 from emsync.progress import StageClock, StageProgress, silent
 from emsync.report import Analysis, ScoreReport
-from emsync.types import CueSheet, PlayedMessage, SampledFrame, VideoInfo
+from emsync.types import CueSheet, SampledFrame, VideoInfo
 
 if TYPE_CHECKING:
     from emsync.audio.mux import MuxReport
     from emsync.audio.render import RenderReport
     from emsync.audio.sound_ahead import SoundAhead
     from emsync.emotion.classifier import EmotionClassifier
+    from emsync.music.messages_ahead import Hearer
     from emsync.music.regenerate import Regeneration
     from emsync.music.takes import Takes
 
@@ -269,7 +270,7 @@ def _compose(
     clock: StageClock,
     *,
     overwrite: bool = False,
-    hear: Callable[[Sequence[PlayedMessage]], None] | None = None,
+    hear: Hearer | None = None,
 ) -> Takes:
     """Compose all takes; the best goes into the first file of `midi`, all of them into the others, if there are any.
 

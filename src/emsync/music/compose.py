@@ -17,16 +17,14 @@ from emsync.music.form import named
 from emsync.music.guidance import guidance_rows
 from emsync.music.hits import hits_of
 from emsync.music.lanes import write_together
-from emsync.music.messages_ahead import MessagesAhead
+from emsync.music.messages_ahead import Hearer, MessagesAhead
 from emsync.music.model import ComposerModel
 from emsync.music.next_token import NextToken
 from emsync.music.score import ScoreWriter
 from emsync.music.score_plan import ScorePlan
 from emsync.options import ComposeOptions
-from emsync.types import Composition, CueSheet, PlayedMessage
+from emsync.types import Composition, CueSheet
 from emsync.weights import COMPOSER, load_weights, weights_entry
-
-Hearer = Callable[[Sequence[PlayedMessage]], None]
 
 MOST_TOGETHER = 4
 """Takes written side by side; more would need memory for their caches and gain little."""

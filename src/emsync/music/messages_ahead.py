@@ -15,7 +15,7 @@ import numpy as np
 
 from emsync.music.dynamics import shape_dynamics
 from emsync.music.hits import ANSWER_WINDOW_S, hits_of
-from emsync.music.midi_file import setup_messages, true_times_us
+from emsync.music.midi_file import midi_ticks_at, setup_messages
 from emsync.music.midi_groups import PLAYERS
 from emsync.music.midi_tempo import tempo_map_of_grid
 from emsync.music.score_plan import ScorePlan
@@ -23,6 +23,8 @@ from emsync.music.tokenizer import DRUM_HIT_TICKS, VELOCITIES
 from emsync.music.vocabulary import LOWEST_PITCH, PITCHES, Vocabulary
 from emsync.types import NOTE_DTYPE, TICK_S, TICKS_PER_S, InstrumentGroup, PlayedMessage, Ticks
 
+Hearer = Callable[[Sequence[PlayedMessage]], None]
+"""Whoever is told messages in playing order."""
 CERTAIN_AFTER_TICKS = round(2 * ANSWER_WINDOW_S * TICKS_PER_S)
 """A chord may answer a boundary one window away, unless another chord, one more window away, is nearer to it."""
 _TOLD_EVERY_TICKS = TICKS_PER_S
@@ -44,9 +46,7 @@ class MessagesAhead:
     `hear` is given messages in playing order, first of all how every player is set up, whether it will play or not.
     """
 
-    def __init__(
-        self, plan: ScorePlan, vocabulary: Vocabulary, hear: Callable[[Sequence[PlayedMessage]], None]
-    ) -> None:
+    def __init__(self, plan: ScorePlan, vocabulary: Vocabulary, hear: Hearer) -> None:
         """Raises: ValueError if no bars are planned: the tempo map is not known before the last bar then."""
         if plan.bars.grid is None:
             raise ValueError("what a file will say is known ahead only where bars are planned")
@@ -123,8 +123,8 @@ class MessagesAhead:
             (stroke.onset_ticks, _ON, stroke, velocity)
             for stroke, velocity in zip(begun, velocities, strict=True)
         ]
-        times_us = true_times_us(np.array([ticks for ticks, *_ in moments], np.int64), self._grid)
-        midi_ticks = self._tempo_map.ticks_at(times_us)
+        times_ticks = np.array([ticks for ticks, *_ in moments], np.int64)
+        midi_ticks = midi_ticks_at(times_ticks, self._tempo_map, self._grid)
         times_s = self._tempo_map.seconds_at(midi_ticks)
         events = [
             (ticks, stroke.group, kind, stroke, velocity, time_s)

@@ -11,7 +11,7 @@ import mido
 import numpy as np
 
 from emsync.music.kept_score import KeptNote, KeptScore, Lane
-from emsync.music.midi_file import boundary_marker, describe_boundary, setup_messages, true_times_us
+from emsync.music.midi_file import boundary_marker, describe_boundary, midi_ticks_at, setup_messages
 from emsync.music.midi_groups import DRUM_CHANNEL, PLAYERS
 from emsync.music.midi_tempo import US_PER_TICK
 from emsync.types import TICKS_PER_S, Hit, InstrumentGroup, Notes
@@ -137,8 +137,8 @@ def _fitted(
     onsets_ticks = notes["onset_ticks"].astype(np.int64)
     ends_ticks = onsets_ticks + notes["duration_ticks"]
     grid = kept.bars(int(ends_ticks.max(initial=0)) + TICKS_PER_S).grid
-    onsets = kept.tempo_map.ticks_at(true_times_us(onsets_ticks, grid))
-    ends = kept.tempo_map.ticks_at(true_times_us(ends_ticks, grid))
+    onsets = midi_ticks_at(onsets_ticks, kept.tempo_map, grid)
+    ends = midi_ticks_at(ends_ticks, kept.tempo_map, grid)
     lanes: dict[Lane, list[tuple[int, int, int]]] = defaultdict(list)
     for note, onset, end in zip(notes, onsets.tolist(), ends.tolist(), strict=True):
         part = parts[InstrumentGroup(int(note["group"]))]

@@ -227,12 +227,13 @@ def setup_messages(player: Player) -> tuple[Any, ...]:
 
 
 def _note_events(notes: Notes, channel: int, tempo_map: TempoMap, grid: BeatGrid | None) -> list[_Event]:
-    onsets_us = true_times_us(notes["onset_ticks"].astype(np.int64), grid)
-    ends_us = true_times_us((notes["onset_ticks"] + notes["duration_ticks"]).astype(np.int64), grid)
+    onsets_ticks = notes["onset_ticks"].astype(np.int64)
+    onsets = midi_ticks_at(onsets_ticks, tempo_map, grid)
+    ends = midi_ticks_at(onsets_ticks + notes["duration_ticks"], tempo_map, grid)
     events = []
     for onset, end, pitch, velocity in zip(
-        tempo_map.ticks_at(onsets_us).tolist(),
-        tempo_map.ticks_at(ends_us).tolist(),
+        onsets.tolist(),
+        ends.tolist(),
         notes["pitch"].tolist(),
         notes["velocity"].tolist(),
         strict=True,
@@ -241,6 +242,11 @@ def _note_events(notes: Notes, channel: int, tempo_map: TempoMap, grid: BeatGrid
         events.append(_Event(onset, _NOTE_ON, struck))
         events.append(_Event(end, _NOTE_OFF, mido.Message("note_off", channel=channel, note=pitch)))
     return events
+
+
+def midi_ticks_at(times_ticks: Ticks, tempo_map: TempoMap, grid: BeatGrid | None) -> Ticks:
+    """MIDI ticks of times on our grid of 8 ms, shape kept."""
+    return tempo_map.ticks_at(true_times_us(times_ticks, grid))
 
 
 def true_times_us(times_ticks: Ticks, grid: BeatGrid | None) -> Ticks:
